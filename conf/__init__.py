@@ -1,0 +1,1 @@
+"""Settings and feed declarations, shipped with the packages as data."""

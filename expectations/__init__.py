@@ -1,0 +1,28 @@
+"""What must be true of the tables: rules as data. `SUITES` holds those of the feeds by table."""
+
+from expectations.bills import BILL_LINES_SUITE, BILLS_SUITE, PAYMENTS_SUITE
+from expectations.complaints import COMPLAINTS_SUITE
+from expectations.customers import CUSTOMERS_SUITE, METERING_POINTS_SUITE
+from expectations.meter_days import METER_DAYS_SUITE
+from expectations.reference import CALENDAR_SUITE, TARIFFS_SUITE, WEATHER_HOURS_SUITE
+from expectations.register_readings import REGISTER_READINGS_SUITE
+from expectations.rule import Rule, Suite
+
+SUITES: dict[str, Suite] = {
+    suite.table: suite
+    for suite in (
+        METER_DAYS_SUITE,
+        REGISTER_READINGS_SUITE,
+        CUSTOMERS_SUITE,
+        METERING_POINTS_SUITE,
+        BILLS_SUITE,
+        BILL_LINES_SUITE,
+        PAYMENTS_SUITE,
+        COMPLAINTS_SUITE,
+        CALENDAR_SUITE,
+        WEATHER_HOURS_SUITE,
+        TARIFFS_SUITE,
+    )
+}
+
+__all__ = ["SUITES", "Rule", "Suite"]

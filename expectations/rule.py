@@ -1,0 +1,39 @@
+"""What a rule and a suite of rules are: plain data, compiled elsewhere to Spark and to Great Expectations."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warn"]
+Scope = Literal["row", "batch"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One statement that must hold.
+
+    `condition` is SQL over the columns of the judged frame; the rule is broken only where it is **false** (as an ANSI
+    CHECK), so say `IS NOT NULL` where null is wrong. A *row* rule of severity `error` sends the row to quarantine, one
+    of `warn` marks it. A *batch* rule is an aggregate; `error` stops the job before anything is written.
+    """
+
+    id: str
+    condition: str
+    reason: str
+    severity: Severity = "error"
+    scope: Scope = "row"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All that must be true of one table's new rows."""
+
+    table: str
+    rules: tuple[Rule, ...]
+
+    def row_rules(self, severity: Severity | None = None) -> tuple[Rule, ...]:
+        """Row rules, of one severity if given."""
+        return tuple(r for r in self.rules if r.scope == "row" and severity in (None, r.severity))
+
+    def batch_rules(self) -> tuple[Rule, ...]:
+        """Batch rules of both severities."""
+        return tuple(r for r in self.rules if r.scope == "batch")

@@ -1,0 +1,18 @@
+"""Customers; names, phone numbers and addresses go encrypted to the vault and nowhere else: new deliveries of the feed -> core.customers, a customer from a date on.
+
+Rows which break an error rule go to quarantine.customers. A rerun finds no new delivery and changes nothing.
+
+    wattlake ingest_customers --date 2025-06-30
+"""
+
+from expectations.customers import CUSTOMERS_SUITE
+from jobs.kernels.readers import READERS
+from jobs.runtime.context import Context
+from jobs.runtime.ingestion import judge, merge, receive
+from schemas.customers import CUSTOMERS
+
+
+def run(ctx: Context) -> str:
+    """Receive, judge, merge."""
+    received = receive(ctx, "customers", READERS)
+    return merge(judge(received, CUSTOMERS_SUITE, CUSTOMERS), CUSTOMERS)

@@ -1,0 +1,1 @@
+"""Pure numpy and Arrow on one file or one batch."""

@@ -1,0 +1,447 @@
+"""Daily usage of every customer for the next two weeks, as P10, P50 and P90 in kWh.
+
+One gradient-boosted quantile model (LightGBM) is fitted for all customers; each day ahead is forecast directly. Fitting
+and forecasting see a long frame: unique_id, ds (local date), y (kWh of the day, NaN = not known) and optionally
+usage_class and place. What the model knows after fitting travels as bytes (`to_bytes`), without pickle.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zlib
+from dataclasses import asdict, dataclass, field, replace
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from jobs.models.baselines import never_negative, quantiles_of_known
+from jobs.models.conformal import IntervalScale, interval_scale, no_scale
+from jobs.models.losses import QUANTILES
+from jobs.models.panel import NO_CLASS, Panel, as_day, panel_of
+from jobs.models.usage_features import (
+    RECENT_DAYS,
+    DayFacts,
+    SeasonIndex,
+    day_facts,
+    feature_names,
+    features,
+    levels,
+    season_index,
+)
+
+Floats = npt.NDArray[np.float64]
+
+SUFFICIENT = "sufficient"
+PARTIAL = "partial"
+NOT_ENOUGH_DATA = "not_enough_data"
+
+SUFFICIENT_DAYS = 56  # of the last 84: two thirds, so that each weekday is known at least about eight times
+PARTIAL_DAYS = 21
+OWN_QUANTILE_DAYS = 7
+
+FORMAT = "wattlake.usage_forecast/1"
+
+
+@dataclass(frozen=True)
+class UsageParams:
+    """Choices of the forecaster; the defaults were measured on the London households (docs/decisions).
+
+    horizon: days ahead. max_rows: training rows after sampling by hash. train_days: how far back training origins go.
+    weight_power: rows weigh as the customer's level to this power (1 = every kWh counts the same, 0 = every customer).
+    half_life_days: rows of that age weigh half. calibration_days: the last days, kept back for the interval's width.
+    """
+
+    horizon: int = 14
+    max_rows: int = 200_000
+    train_days: int = 420
+    max_origins: int = 80
+    min_context_days: int = 35
+    weight_power: float = 1.0
+    half_life_days: float = 400.0
+    rounds: int = 250
+    learning_rate: float = 0.06
+    num_leaves: int = 48
+    min_rows_in_leaf: int = 150
+    feature_fraction: float = 0.5
+    l2: float = 5.0
+    start_from: str = "none"
+    max_bin: int = 127
+    groups: tuple[int, ...] = (1, 4, 8)
+    calibration_days: int = 42
+    calibrate: bool = True
+    seed: int = 20140130
+    num_threads: int = 2
+
+
+@dataclass(frozen=True)
+class UsageForecaster:
+    """A fitted forecaster: everything needed to forecast a customer from its own history alone."""
+
+    params: UsageParams
+    trained_until: dt.date
+    classes: tuple[str, ...]
+    with_weather: bool
+    season: SeasonIndex
+    scale: IntervalScale
+    fallback: dict[str, tuple[float, ...]]
+    boosters: tuple[lgb.Booster, ...] = field(repr=False)
+    rows: int = 0
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the model's order."""
+        return feature_names(len(self.classes), self.with_weather)
+
+    def importance(self) -> pd.DataFrame:
+        """Share of the total gain per feature and quantile: frame (feature, quantile, gain_share), largest first."""
+        frames = []
+        for level, booster in zip(QUANTILES, self.boosters, strict=True):
+            gain = booster.feature_importance("gain")
+            share = gain / max(float(gain.sum()), 1e-12)
+            frames.append(pd.DataFrame({"feature": self.feature_names(), "quantile": level, "gain_share": share}))
+        return pd.concat(frames).sort_values(["gain_share", "feature"], ascending=[False, True], ignore_index=True)
+
+    def to_bytes(self) -> bytes:
+        """The forecaster as compressed JSON with LightGBM's own text of the trees: reading it runs no code."""
+        document = {
+            "format": FORMAT,
+            "params": asdict(self.params),
+            "trained_until": self.trained_until.isoformat(),
+            "classes": list(self.classes),
+            "with_weather": self.with_weather,
+            "season": {
+                "first_day": str(self.season.first_day),
+                "log_level": [round(float(v), 6) for v in self.season.log_level],
+            },
+            "scale": asdict(self.scale),
+            "fallback": {name: list(values) for name, values in self.fallback.items()},
+            "rows": self.rows,
+            "boosters": [booster.model_to_string() for booster in self.boosters],
+        }
+        return zlib.compress(json.dumps(document).encode("utf-8"), 6)
+
+
+def from_bytes(data: bytes) -> UsageForecaster:
+    """The forecaster which `UsageForecaster.to_bytes` wrote. Raises ValueError for anything else."""
+    try:
+        document = json.loads(zlib.decompress(data))
+    except (zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError("these bytes are not a usage forecaster") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError(f"not a usage forecaster of the format {FORMAT}")
+    params = document["params"] | {"groups": tuple(document["params"]["groups"])}
+    scale = document["scale"]
+    return UsageForecaster(
+        params=UsageParams(**params),
+        trained_until=dt.date.fromisoformat(document["trained_until"]),
+        classes=tuple(document["classes"]),
+        with_weather=bool(document["with_weather"]),
+        season=SeasonIndex(as_day(document["season"]["first_day"]), np.asarray(document["season"]["log_level"], float)),
+        scale=IntervalScale(*(tuple(scale[name]) for name in ("first_days", "lower", "upper"))),
+        fallback={name: tuple(values) for name, values in document["fallback"].items()},
+        boosters=tuple(lgb.Booster(model_str=text) for text in document["boosters"]),
+        rows=int(document["rows"]),
+    )
+
+
+def fit(
+    history: pd.DataFrame,
+    origin: dt.date,
+    params: UsageParams | None = None,
+    calendar: pd.DataFrame | None = None,
+    weather: pd.DataFrame | None = None,
+    previous: UsageForecaster | None = None,
+) -> UsageForecaster:
+    """Fit on what was known by `origin`: rows of the history after it are not looked at.
+
+    previous: a forecaster fitted at least a horizon earlier, whose forecasts since then calibrate the interval's width;
+    without one, a smaller model is fitted up to `calibration_days` before the origin for that purpose.
+    """
+    params = params or UsageParams()
+    panel = panel_of(history, until=as_day(origin))
+    return fit_panel(panel, as_day(origin), params, day_facts(calendar, weather), weather is not None, previous)
+
+
+def fit_panel(
+    panel: Panel,
+    origin: np.datetime64,
+    params: UsageParams,
+    facts: DayFacts,
+    with_weather: bool,
+    previous: UsageForecaster | None = None,
+) -> UsageForecaster:
+    """`fit` on a panel which ends at the origin."""
+    horizon = np.timedelta64(params.horizon, "D")
+    if params.calibrate and (previous is None or as_day(previous.trained_until) + horizon > origin):
+        held_back = origin - np.timedelta64(params.calibration_days, "D")
+        if (held_back - panel.first_day).astype(int) >= params.min_context_days + params.horizon:
+            smaller = replace(params, max_rows=params.max_rows // 2, calibrate=False)
+            previous = fit_panel(cut(panel, held_back), held_back, smaller, facts, with_weather)
+        else:
+            previous = None
+    classes = tuple(sorted({str(c) for c in panel.usage_class} - {NO_CLASS}))
+    season = season_index(panel)
+    x, y, weight = _training_rows(panel, origin, params, facts, season, classes, with_weather)
+    if len(y) == 0:
+        raise ValueError(
+            f"no training rows: no customer has {PARTIAL_DAYS} known days of {RECENT_DAYS} and a known day after them "
+            f"by {origin}"
+        )
+    names = feature_names(len(classes), with_weather)
+    starts = _starts(x, names, params.start_from)
+    data = lgb.Dataset(
+        x,
+        y,
+        weight=weight,
+        feature_name=list(names),
+        categorical_feature=["usage_class"] if classes else [],
+        params={
+            "max_bin": params.max_bin,
+            "min_data_in_leaf": params.min_rows_in_leaf,
+            "verbosity": -1,
+            "num_threads": params.num_threads,
+        },
+        free_raw_data=False,
+    )
+    boosters = tuple(
+        lgb.train(
+            _boosting(params, level),
+            data.set_init_score(starts[:, i]) if params.start_from != "none" else data,
+            params.rounds,
+        )
+        for i, level in enumerate(QUANTILES)
+    )
+    model = UsageForecaster(
+        params=params,
+        trained_until=origin.astype(dt.date),
+        classes=classes,
+        with_weather=with_weather,
+        season=season,
+        scale=no_scale(params.groups),
+        fallback=_class_quantiles(panel, origin),
+        boosters=boosters,
+        rows=len(y),
+    )
+    if params.calibrate and previous is not None:
+        model = replace(model, scale=calibration(previous, panel, origin, params, facts))
+    return model
+
+
+def _starts(x: npt.NDArray[np.float32], names: tuple[str, ...], kind: str) -> Floats:
+    if kind == "none":
+        return np.zeros((len(x), 3))
+    f = {n: x[:, i].astype(np.float64) for i, n in enumerate(names)}
+    out = []
+    for q in ("q10", "q50", "q90"):
+        base = np.where(np.isfinite(f[q + "_28"]), f[q + "_28"], f[q + "_84"])
+        if kind == "mix":
+            kindm = np.where(np.isfinite(f["same_kind_median_56"]), f["same_kind_median_56"], f["q50_84"])
+            m7 = np.where(np.isfinite(f["mean_7"]), f["mean_7"], f["q50_84"])
+            m28 = np.where(np.isfinite(f["q50_28"]), f["q50_28"], f["q50_84"])
+            wd = np.where(np.isfinite(f["same_weekday_mean_4"]), f["same_weekday_mean_4"], f["q50_84"])
+            mid = 0.25 * (kindm + m7 + m28 + wd)
+            base = mid + 0.9 * (base - m28)
+        out.append(base)
+    return np.stack(out, axis=1)
+
+
+def _boosting(params: UsageParams, quantile: float) -> dict[str, object]:
+    return {
+        "objective": "quantile",
+        "alpha": quantile,
+        "learning_rate": params.learning_rate,
+        "num_leaves": params.num_leaves,
+        "min_data_in_leaf": params.min_rows_in_leaf,
+        "feature_fraction": params.feature_fraction,
+        "lambda_l2": params.l2,
+        "max_bin": params.max_bin,
+        "seed": params.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": params.num_threads,
+        "verbosity": -1,
+    }
+
+
+def calibration(
+    previous: UsageForecaster, panel: Panel, origin: np.datetime64, params: UsageParams, facts: DayFacts
+) -> IntervalScale:
+    """The interval scale from forecasts which `previous` makes for days it has not seen and which are known by now."""
+    horizon = np.timedelta64(params.horizon, "D")
+    last = origin - horizon
+    first = max(as_day(previous.trained_until), origin - np.timedelta64(params.calibration_days, "D"))
+    origins = np.arange(last, first - np.timedelta64(1, "D"), -np.timedelta64(7, "D"))
+    truths, forecasts = [], []
+    for start in origins:
+        known = np.isfinite(panel.window(start, RECENT_DAYS)).sum(axis=1) >= SUFFICIENT_DAYS
+        truths.append(panel.window(start + horizon, params.horizon)[known])
+        forecasts.append(raw_quantiles(previous, panel, start, facts)[known])
+    if not truths:
+        return no_scale(params.groups)
+    return interval_scale(np.concatenate(truths), np.concatenate(forecasts), params.groups, QUANTILES)
+
+
+def raw_quantiles(model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts) -> Floats:
+    """Sorted quantiles in kWh before scaling, shape (customers, horizon, quantile)."""
+    x, level = features(panel, origin, model.params.horizon, facts, model.season, model.classes, model.with_weather)
+    customers, horizon, width = x.shape
+    if customers == 0:
+        return np.empty((0, horizon, len(QUANTILES)))
+    flat = x.reshape(customers * horizon, width)
+    columns = [np.asarray(booster.predict(flat, num_threads=model.params.num_threads)) for booster in model.boosters]
+    starts = _starts(flat, model.feature_names(), model.params.start_from)
+    quantiles = np.sort(np.stack(columns, axis=1) + starts, axis=1)
+    return quantiles.reshape(customers, horizon, len(QUANTILES)) * level[:, None, None]
+
+
+def forecast_panel(
+    model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts
+) -> tuple[Floats, npt.NDArray[np.object_]]:
+    """Quantiles in kWh (customers, horizon, quantile) and the sufficiency of each customer's data."""
+    window = panel.window(origin, RECENT_DAYS)
+    known = np.isfinite(window).sum(axis=1)
+    sufficiency = np.where(
+        known >= SUFFICIENT_DAYS, SUFFICIENT, np.where(known >= PARTIAL_DAYS, PARTIAL, NOT_ENOUGH_DATA)
+    )
+    quantiles = model.scale.apply(raw_quantiles(model, panel, origin, facts))
+    poor = known < PARTIAL_DAYS
+    if poor.any():
+        quantiles[poor] = _fallback(model, panel, window, known)[poor][:, None, :]
+    positive = never_negative(window)
+    quantiles = np.where(positive[:, None, None], np.maximum(quantiles, 0.0), quantiles)
+    return np.sort(quantiles, axis=2), sufficiency.astype(object)
+
+
+def predict(
+    model: UsageForecaster,
+    history: pd.DataFrame,
+    origin: dt.date,
+    calendar: pd.DataFrame | None = None,
+    weather: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """One row per customer and day ahead: unique_id, origin_date, forecast_date, p10, p50, p90, sufficiency.
+
+    kWh a day. Days after the origin are not looked at. Any subset of customers gets the rows it would get among all.
+    sufficiency: 'sufficient' (56 of the last 84 days known), 'partial' (21), else 'not_enough_data': then the quantiles
+    are the customer's own of those days where 7 are known, else its usage class's relative to its own mean where a
+    single day is known, else missing.
+    """
+    day = as_day(origin)
+    panel = panel_of(history, until=day)
+    quantiles, sufficiency = forecast_panel(model, panel, day, day_facts(calendar, weather))
+    horizon = model.params.horizon
+    customers = len(panel.ids)
+    flat = quantiles.reshape(customers * horizon, len(QUANTILES))
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(panel.ids, horizon),
+            "origin_date": np.full(customers * horizon, day.astype("datetime64[s]")),
+            "forecast_date": np.tile((day + np.arange(1, horizon + 1)).astype("datetime64[s]"), customers),
+            "p10": flat[:, 0],
+            "p50": flat[:, 1],
+            "p90": flat[:, 2],
+            "sufficiency": np.repeat(sufficiency, horizon),
+        }
+    )
+
+
+def cut(panel: Panel, last: np.datetime64) -> Panel:
+    """The panel as it was on `last`."""
+    width = int((last - panel.first_day).astype(int)) + 1
+    return replace(panel, values=panel.values[:, : max(width, 0)])
+
+
+def training_origins(
+    first_day: np.datetime64, origin: np.datetime64, params: UsageParams
+) -> npt.NDArray[np.datetime64]:
+    """Origins of training rows, newest last: evenly spread, on all weekdays, and all before `origin`."""
+    earliest = max(first_day + params.min_context_days - 1, origin - params.train_days)
+    days = np.arange(earliest, origin)
+    if len(days) <= params.max_origins:
+        return days
+    step = int(np.ceil(len(days) / params.max_origins))
+    step += step % 7 == 0  # a multiple of 7 would show the model one weekday only
+    return np.sort(days[::-1][::step])
+
+
+def _training_rows(
+    panel: Panel,
+    origin: np.datetime64,
+    params: UsageParams,
+    facts: DayFacts,
+    season: SeasonIndex,
+    classes: tuple[str, ...],
+    with_weather: bool,
+) -> tuple[npt.NDArray[np.float32], Floats, Floats]:
+    """Features, scaled targets and weights of the sampled rows, ordered by origin, customer and day ahead.
+
+    A customer is drawn for an origin, and then a day ahead for the customer, by hash: the sample is the same whatever
+    the order of rows, and drawing customers first saves computing features nobody needs.
+    """
+    origins = training_origins(panel.first_day, origin, params)
+    candidates = max(len(origins) * len(panel.ids) * params.horizon, 1)
+    share = min(1.0, params.max_rows / candidates)
+    customer_share = min(1.0, 3.0 * share)
+    keys = pd.util.hash_array(np.asarray(panel.ids, dtype=object), categorize=False)
+    xs, ys, weights = [], [], []
+    for start in origins:
+        drawn = _uniform(keys, int(start.astype(int)), params.seed) < customer_share
+        window = panel.window(start, RECENT_DAYS)
+        drawn &= np.isfinite(window).sum(axis=1) >= PARTIAL_DAYS
+        some = replace(
+            panel,
+            ids=panel.ids[drawn],
+            values=panel.values[drawn],
+            usage_class=panel.usage_class[drawn],
+            place=panel.place[drawn],
+        )
+        x, level = features(some, start, params.horizon, facts, season, classes, with_weather)
+        truth = some.window(start + params.horizon, params.horizon)
+        per_day = np.stack(
+            [_uniform(keys[drawn], int(start.astype(int)), params.seed + h) for h in range(1, params.horizon + 1)],
+            axis=1,
+        )
+        chosen = np.isfinite(truth) & (per_day < share / customer_share)
+        chosen &= (start + np.arange(1, params.horizon + 1) <= origin)[None, :]
+        age = float((origin - start).astype(int))
+        decay = 0.5 ** (age / params.half_life_days)
+        xs.append(x[chosen])
+        ys.append((truth / level[:, None])[chosen])
+        weights.append(np.broadcast_to((level**params.weight_power * decay)[:, None], truth.shape)[chosen])
+    y = np.concatenate(ys) if ys else np.empty(0)
+    weight = np.concatenate(weights) if weights else np.empty(0)
+    x_all = np.concatenate(xs) if xs else np.empty((0, 0), dtype=np.float32)
+    return x_all, y, weight / (weight.mean() if weight.size else 1.0)
+
+
+def _uniform(keys: npt.NDArray[np.uint64], day: int, salt: int) -> Floats:
+    """A number in [0, 1) for each key, fixed by key, day and salt (the finaliser of splitmix64)."""
+    with np.errstate(over="ignore"):
+        z = keys + np.uint64((day * 0x9E3779B97F4A7C15 + salt * 0xD1B54A32D192ED03) % 2**64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return np.asarray((z >> np.uint64(11)).astype(np.float64) / 2.0**53)
+
+
+def _class_quantiles(panel: Panel, origin: np.datetime64) -> dict[str, tuple[float, ...]]:
+    """Quantiles of kWh relative to the customer's level, over all customers (under NO_CLASS) and per usage class."""
+    window = panel.window(origin, 28)
+    scaled = window / levels(panel.window(origin, RECENT_DAYS))[:, None]
+    out = {}
+    for name in (NO_CLASS, *sorted({str(c) for c in panel.usage_class} - {NO_CLASS})):
+        mine = scaled if name == NO_CLASS else scaled[panel.usage_class == name]
+        if np.isfinite(mine).any():
+            out[name] = tuple(float(v) for v in quantiles_of_known(mine.reshape(1, -1), QUANTILES)[0])
+    return out
+
+
+def _fallback(model: UsageForecaster, panel: Panel, window: Floats, known: npt.NDArray[np.int64]) -> Floats:
+    """Quantiles (customers, quantile) for customers with too little history for the model; NaN: nothing is known."""
+    own = quantiles_of_known(window, QUANTILES)
+    everybody = model.fallback.get(NO_CLASS, (np.nan,) * len(QUANTILES))
+    relative = np.array([model.fallback.get(str(c), everybody) for c in panel.usage_class]).reshape(-1, len(QUANTILES))
+    by_class = relative * np.where(known > 0, levels(window), np.nan)[:, None]
+    return np.where((known >= OWN_QUANTILE_DAYS)[:, None], own, by_class)

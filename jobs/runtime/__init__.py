@@ -1,0 +1,1 @@
+"""Every side effect: session, lake, books, quality, tracking, settings, command line."""

@@ -1,0 +1,70 @@
+"""Which loaded deliveries a derived table has not taken up yet, so that only what changed is recomputed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from jobs.runtime.books import Books
+from schemas.ops import CONSUMPTIONS, DELIVERIES
+
+
+@dataclass(frozen=True)
+class Change:
+    """A loaded delivery and the local dates of the rows which it changed."""
+
+    feed: str
+    delivery_id: str
+    business_date: date
+    received_at: datetime
+    touched_dates: tuple[date, ...]
+
+
+class ChangeBook:
+    """Reads and notes consumptions; needs no Spark."""
+
+    def __init__(self, books: Books, until: date) -> None:
+        """`until` is the run's date: later deliveries do not exist for it."""
+        self._books = books
+        self._until = until
+
+    def new(self, job: str, feeds: Sequence[str]) -> list[Change]:
+        """Deliveries of the feeds loaded up to the date and not yet consumed, in the order in which they came."""
+        consumed = {
+            (row["feed"], row["delivery_id"], row["manifest_sha256"]) for row in self._books.read(CONSUMPTIONS, job=job)
+        }
+        rows = [
+            row
+            for row in self._books.read(DELIVERIES)
+            if row["feed"] in feeds
+            and row["status"] == "loaded"
+            and row["business_date"] <= self._until
+            and (row["feed"], row["delivery_id"], row["manifest_sha256"]) not in consumed
+        ]
+        rows.sort(key=lambda row: (row["received_at"], row["delivery_id"]))
+        return [
+            Change(
+                row["feed"],
+                row["delivery_id"],
+                row["business_date"],
+                row["received_at"],
+                tuple(row["touched_dates"] or ()),
+            )
+            for row in rows
+        ]
+
+    def mark(self, job: str, changes: Sequence[Change]) -> None:
+        """Note the changes as consumed by the job."""
+        sums = {(row["feed"], row["delivery_id"]): row["manifest_sha256"] for row in self._books.read(DELIVERIES)}
+        self._books.append(
+            CONSUMPTIONS,
+            [
+                {
+                    "job": job,
+                    "feed": change.feed,
+                    "delivery_id": change.delivery_id,
+                    "manifest_sha256": sums[change.feed, change.delivery_id],
+                    "run_date": self._until,
+                }
+                for change in changes
+            ],
+        )

@@ -1,0 +1,118 @@
+"""What a job is given: its date, its options, and everything with a side effect."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from jobs.runtime.books import Books
+from jobs.runtime.changes import Change, ChangeBook
+from jobs.runtime.lake import Lake
+from jobs.runtime.settings import FeedFiles, Settings
+from schemas.ops import JOB_RUNS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from expectations.rule import Suite
+    from jobs.runtime.tracking import Tracking
+
+
+@dataclass
+class Context:
+    """One run of one job. The date is the only clock."""
+
+    job: str
+    date: date
+    settings: Settings
+    env: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def log(self) -> logging.Logger:
+        """Logger of the job."""
+        return logging.getLogger(f"wattlake.{self.job}")
+
+    @cached_property
+    def spark(self) -> "SparkSession":
+        """The session, opened at the first need."""
+        from jobs.runtime.session import open_session
+
+        session: SparkSession = open_session(self.settings.spark, f"wattlake {self.job} {self.date}")
+        return session
+
+    @cached_property
+    def feeds(self) -> FeedFiles:
+        """Declared feeds of the environment."""
+        return FeedFiles(self.env, self.settings.site.time_zone)
+
+    @cached_property
+    def books(self) -> Books:
+        """The tables of `ops`."""
+        return Books(self.settings.lake.root)
+
+    @cached_property
+    def lake(self) -> "ChangingLake":
+        """The tables."""
+        lake = ChangingLake(self.settings.lake.root, lambda: self.spark)
+        lake.changes = ChangeBook(self.books, self.date)
+        return lake
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        """Runs, models and aliases."""
+        from jobs.runtime.tracking import Tracking
+
+        return Tracking(self.settings, self.date, self.lake)
+
+    def gate(self, rows: "DataFrame", suite: "Suite") -> "DataFrame":
+        """Stage the rows and judge them; DataError where an error rule is broken, and nothing is written.
+
+        Returns the staged rows, which are then written as they were judged.
+        """
+        from jobs.runtime.quality import gate
+
+        return gate(self, rows, suite)
+
+    def close(self, started: datetime, seconds: float, outcome: str, message: str) -> None:
+        """Enter the run in the books, drop what was staged for a gate, and leave the session."""
+        shutil.rmtree(self.settings.lake.root / "_staging" / self.job / self.date.isoformat(), ignore_errors=True)
+        if self.settings.lake.root.is_dir() and os.access(self.settings.lake.root, os.W_OK):
+            self.books.append(
+                JOB_RUNS,
+                [
+                    {
+                        "job": self.job,
+                        "run_date": self.date,
+                        "started_at": started,
+                        "seconds": round(seconds, 3),
+                        "outcome": outcome,
+                        "message": message,
+                    }
+                ],
+            )
+        if "spark" in self.__dict__:
+            self.spark.stop()
+
+    def option(self, name: str, default: str) -> str:
+        """A value given by `--key name=value`."""
+        return self.options.get(name, default)
+
+
+class ChangingLake(Lake):
+    """The lake together with which deliveries each derived table has taken up."""
+
+    changes: ChangeBook
+
+    def new_changes(self, job: str, feeds: list[str] | tuple[str, ...]) -> list[Change]:
+        """Deliveries loaded up to the run's date and not yet taken up by the job."""
+        return self.changes.new(job, feeds)
+
+    def mark_consumed(self, job: str, changes: list[Change]) -> None:
+        """Note that the job has taken up these deliveries. The last step of a job."""
+        self.changes.mark(job, changes)
+

@@ -1,0 +1,228 @@
+"""The lake: Delta tables under one root. The only place where Delta is spoken.
+
+SQL and DataFrames only, so that a job runs in its own session or at a Spark Connect server alike.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from jobs.runtime.errors import UserError
+from schemas import TABLES
+from schemas.table import Table
+
+# a dates-in condition longer than this says nothing a range does not
+_MOST_LITERALS = 400
+
+_TXN_APP = "spark.databricks.delta.write.txnAppId"
+_TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+
+
+def _is_conflict(error: BaseException) -> bool:
+    """Whether another writer was faster: the statement is safe to repeat."""
+    return any(word in str(error) for word in ("DELTA_CONCURRENT", "ConcurrentAppend", "ConcurrentDelete"))
+
+
+_retry_conflicts = retry(
+    retry=retry_if_exception(_is_conflict), stop=stop_after_attempt(6), wait=wait_random_exponential(max=8), reraise=True
+)
+
+
+class Lake:
+    """Reads and writes the tables that `schemas` declares."""
+
+    def __init__(self, root: Path, session: Callable[[], SparkSession]) -> None:
+        """`session` is called at the first need, so that a job which reads nothing starts none."""
+        self.root = root
+        self._session = session
+
+    # -- where ----------------------------------------------------------------------------------------------------
+
+    def path(self, table: Table) -> Path:
+        """Folder of a table."""
+        return (self.root / table.layer / table.noun).resolve()
+
+    def _sql_name(self, table: Table) -> str:
+        return f"delta.`{self.path(table)}`"
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table was written at least once."""
+        return DeltaTable.is_deltatable(str(self.path(table)))
+
+    def version(self, table: Table) -> int | None:
+        """Delta version of the table now; None when it does not exist."""
+        return DeltaTable(str(self.path(table))).version() if self.exists(table) else None
+
+    def check_writable(self) -> None:
+        """UserError unless the root can be written."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".writable-{uuid.uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"The lake's root {self.root} cannot be written ({error.strerror}): "
+                "set lake.root (or WATTLAKE_LAKE__ROOT) to a folder which this user may write."
+            ) from None
+
+    # -- read -----------------------------------------------------------------------------------------------------
+
+    def read(self, table: Table, version: int | None = None) -> DataFrame:
+        """The table's rows with the declared columns; an empty frame when it does not exist yet."""
+        session = self._session()
+        if not self.exists(table):
+            return session.createDataFrame([], table.struct)
+        reader = session.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(str(self.path(table))).select(*table.column_names)
+
+    # -- write ----------------------------------------------------------------------------------------------------
+
+    def create(self, table: Table) -> None:
+        """Create the table with its comments and properties unless it is there."""
+        if self.exists(table):
+            return
+        columns = ", ".join(
+            f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in table.columns
+        )
+        partitioned = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
+        vectors = str(table.deletion_vectors).lower()
+        self._session().sql(
+            f"CREATE TABLE IF NOT EXISTS {self._sql_name(table)} ({columns}) USING DELTA {partitioned} "
+            f"COMMENT '{_quoted(table.comment)}' "
+            f"TBLPROPERTIES ('delta.enableDeletionVectors' = '{vectors}', 'delta.dataSkippingNumIndexedCols' = '-1', "
+            f"'delta.dataSkippingStatsColumns' = '{','.join(_stats_columns(table))}')"
+        )
+
+    @_retry_conflicts
+    def append_new(self, rows: DataFrame, table: Table) -> None:
+        """Append rows whose partition holds none yet: the fast way in for new dates."""
+        self.create(table)
+        self._selected(rows, table).write.format("delta").mode("append").save(str(self.path(table)))
+
+    @_retry_conflicts
+    def upsert(self, rows: DataFrame, table: Table) -> None:
+        """Keyed merge in which the later (received_at, delivery_id) wins. `rows` holds one row a key."""
+        later = (
+            "s.received_at > t.received_at OR (s.received_at = t.received_at AND s.delivery_id > t.delivery_id)"
+        )
+        self._merge(rows, table, f"WHEN MATCHED AND ({later}) THEN UPDATE SET *")
+
+    @_retry_conflicts
+    def merge(self, rows: DataFrame, table: Table) -> None:
+        """Keyed merge in which the given row replaces the held one. `rows` holds one row a key."""
+        if not self.exists(table):
+            self.append_new(rows, table)
+        else:
+            self._merge(rows, table, "WHEN MATCHED THEN UPDATE SET *")
+
+    @_retry_conflicts
+    def insert_missing(self, rows: DataFrame, table: Table) -> None:
+        """Append the rows whose key is not held; those held stay as they are."""
+        self._merge(rows, table, "")
+
+    def _merge(self, rows: DataFrame, table: Table, when_matched: str) -> None:
+        self.create(table)
+        source = self._selected(rows, table)
+        pruning = [self._partition_condition(source, table)] if table.partitioned_by else []
+        on = " AND ".join([*pruning, *(f"t.`{name}` <=> s.`{name}`" for name in table.key)])
+        self._session().sql(
+            f"MERGE INTO {self._sql_name(table)} t USING {{source}} s ON {on} {when_matched} WHEN NOT MATCHED THEN INSERT *",
+            source=source,
+        )
+
+    def _partition_condition(self, source: DataFrame, table: Table) -> str:
+        (column,) = table.partitioned_by
+        values = [row[0] for row in source.select(column).distinct().limit(_MOST_LITERALS + 1).collect()]
+        if not values:
+            return "false"
+        if len(values) > _MOST_LITERALS:
+            low, high = source.agg(F.min(column), F.max(column)).collect()[0]
+            return f"t.`{column}` BETWEEN {_literal(low)} AND {_literal(high)}"
+        return f"t.`{column}` IN ({', '.join(sorted(_literal(value) for value in values))})"
+
+    @_retry_conflicts
+    def replace(self, rows: DataFrame, table: Table, value: date | str) -> None:
+        """Replace the slice `partition = value` in one commit: readers see the old slice or the new one."""
+        self.create(table)
+        (column,) = table.partitioned_by
+        (
+            self._selected(rows, table)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("replaceWhere", f"`{column}` = {_literal(value)}")
+            .save(str(self.path(table)))
+        )
+
+    @contextmanager
+    def once(self, app_id: str) -> Iterator[None]:
+        """Let the one write inside happen once for all time, whoever tries it again, by Delta's transaction ids.
+
+        A client that was killed may have left its write running at a Spark Connect server: whichever of the two comes
+        second is skipped. The setting goes with the session and is taken back at the end, as any further write under
+        it would be skipped as well.
+        """
+        conf = self._session().conf
+        conf.set(_TXN_APP, app_id)
+        conf.set(_TXN_VERSION, "1")
+        try:
+            yield
+        finally:
+            conf.unset(_TXN_APP)
+            conf.unset(_TXN_VERSION)
+
+    @_retry_conflicts
+    def delete(self, table: Table, condition: str) -> None:
+        """Delete the rows for which the SQL condition holds."""
+        if self.exists(table):
+            self._session().sql(f"DELETE FROM {self._sql_name(table)} WHERE {condition}")
+
+    def partitions_held(self, table: Table, values: Sequence[Any]) -> set[Any]:
+        """Which of the partition values hold at least one file, from the log alone."""
+        if not self.exists(table):
+            return set()
+        (column,) = table.partitioned_by
+        held = {entry[column] for entry in DeltaTable(str(self.path(table))).partitions()}
+        return {value for value in values if str(value) in held}
+
+    @staticmethod
+    def _selected(rows: DataFrame, table: Table) -> DataFrame:
+        """Exactly the declared columns, cast to the declared types; what a frame lacks is null."""
+        have = set(rows.columns)
+        return rows.select(
+            *(
+                (F.col(c.name) if c.name in have else F.lit(None)).cast(c.type).alias(c.name)
+                for c in table.columns
+            )
+        )
+
+
+def _stats_columns(table: Table) -> Iterable[str]:
+    """Columns with file statistics: key and provenance. Statistics of arrays cost and never help."""
+    names = [*table.key, *(n for n in ("received_at", "delivery_id") if n in table.column_names)]
+    return dict.fromkeys(names)
+
+
+def _literal(value: Any) -> str:
+    return f"DATE'{value.isoformat()}'" if isinstance(value, date) else f"'{_quoted(str(value))}'"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def table_named(name: str) -> Table:
+    """A declared table by its full name. UserError where there is none."""
+    if name not in TABLES:
+        raise UserError(f"Unknown table {name!r}. Tables: {', '.join(sorted(TABLES))}.")
+    return TABLES[name]

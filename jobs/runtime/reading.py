@@ -1,0 +1,183 @@
+"""Files of deliveries -> one lazy frame of typed rows, read by the Spark workers file by file.
+
+A file that cannot be read becomes one row with `file_error`, so that it stops neither the other files nor the job
+before everything that is wrong with them is known.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    ByteType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from jobs.runtime.identities import Keys
+from jobs.runtime.landing import Delivery
+from schemas.feed import Feed
+
+_TYPES: dict[str, DataType] = {
+    "string": StringType(),
+    "date": DateType(),
+    "timestamp": TimestampType(),
+    "double": DoubleType(),
+    "decimal": DecimalType(18, 6),
+    "integer": LongType(),
+    "boolean": BooleanType(),
+}
+
+_SOURCE_FIELDS = [
+    StructField("unreadable", ArrayType(StringType())),
+    StructField("raw_values", MapType(StringType(), StringType())),
+    StructField("source_file", StringType()),
+    StructField("source_row", LongType()),
+]
+
+_DELIVERY_FIELDS = [
+    StructField("delivery_id", StringType()),
+    StructField("business_date", DateType()),
+    StructField("received_at", TimestampType()),
+    StructField("file_error", StringType()),
+    StructField("extra_columns", ArrayType(StringType())),
+]
+
+_CURVE_FIELDS = [
+    StructField("interval_minutes", IntegerType()),
+    StructField("kwh", ArrayType(FloatType())),
+    StructField("quality", ArrayType(ByteType())),
+    StructField("total_kwh", DoubleType()),
+    StructField("measured_count", IntegerType()),
+    StructField("estimated_count", IntegerType()),
+    StructField("missing_count", IntegerType()),
+]
+
+
+class Readers(Protocol):
+    """What the kernels offer for reading files; handed in by the job, which alone sees both."""
+
+    def metric_columns(self, reader: str) -> Sequence[tuple[str, str]]:
+        """Columns (name, "int" or "float") which a reader adds to the declared ones for the rules."""
+
+    def read(
+        self, data: bytes, name: str, feed: Feed, pseudonym_key: bytes, vault_key: bytes
+    ) -> Iterator[tuple[pa.Table, list[str]]]:
+        """Rows of a file in pieces, each with the names of columns which are not declared."""
+
+    def problem(self, error: Exception) -> str | None:
+        """What is wrong with the file, for a person; None when the error is not the file's fault."""
+
+
+def read_deliveries(
+    session: SparkSession, deliveries: Sequence[Delivery], feed: Feed, readers: Readers, keys: Keys
+) -> DataFrame:
+    """Rows of all files of the deliveries, with provenance; one row with `file_error` for a file that cannot be read.
+
+    The keys travel to the workers inside the pickled function, so that no plan, log or page shows them.
+    """
+    files = [(d, f) for d in deliveries for f in d.files]
+    facts = pa.table(
+        {
+            "path": [str((d.folder / f.name).resolve()) for d, f in files],
+            "name": [f.name for _, f in files],
+            "sha256": pa.array([f.sha256 for _, f in files], pa.string()),
+            "delivery_id": [d.delivery_id for d, _ in files],
+            "business_date": pa.array([d.business_date for d, _ in files], pa.date32()),
+            "received_at": pa.array([d.received_at for d, _ in files], pa.timestamp("us", "UTC")),
+        }
+    )
+    wanted = row_type(feed, readers)
+    frame = session.createDataFrame(facts)
+    if len(files) > 1:
+        frame = frame.repartition(len(files), "path")
+    return frame.mapInArrow(_read_each(feed, readers, keys, to_arrow_schema(wanted, timezone="UTC")), wanted)
+
+
+def row_type(feed: Feed, readers: Readers) -> StructType:
+    """Spark type of the rows which `read_deliveries` gives for a feed."""
+    fields: list[StructField] = []
+    for column in feed.columns:
+        if column.personal == "customer_no":
+            fields += [StructField("customer_key", StringType()), StructField("customer_no_encrypted", StringType())]
+        elif column.personal in {"name", "phone", "address"}:
+            fields.append(StructField(f"{column.target}_encrypted", StringType()))
+        else:
+            fields.append(StructField(column.target, _TYPES[column.type]))
+    if feed.unpivot_key and feed.unpivot_value:
+        fields += [StructField(feed.unpivot_key, StringType()), StructField(feed.unpivot_value, DoubleType())]
+    if feed.reader == "curve_wide":
+        fields += _CURVE_FIELDS
+    for name, kind in readers.metric_columns(feed.reader):
+        fields.append(StructField(name, LongType() if kind == "int" else DoubleType()))
+    return StructType([*fields, *_SOURCE_FIELDS, *_DELIVERY_FIELDS])
+
+
+def _read_each(
+    feed: Feed, readers: Readers, keys: Keys, wanted: pa.Schema
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    pseudonym_key, vault_key = keys.pseudonym, keys.vault
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for file in batch.to_pylist():
+                facts = {name: file[name] for name in ("delivery_id", "business_date", "received_at")}
+                try:
+                    data = _checked_bytes(file)
+                    for rows, extra in readers.read(data, file["name"], feed, pseudonym_key, vault_key):
+                        yield from _as(wanted, rows, {**facts, "extra_columns": extra}).to_batches()
+                except Exception as error:
+                    problem = str(error) if isinstance(error, _BrokenFileError) else readers.problem(error)
+                    if problem is None:
+                        raise
+                    refusal = pa.table({"source_file": [file["name"]]})
+                    yield from _as(wanted, refusal, {**facts, "file_error": problem}).to_batches()
+
+    return read
+
+
+class _BrokenFileError(Exception):
+    """A file is not what its manifest states."""
+
+
+def _checked_bytes(file: dict[str, Any]) -> bytes:
+    path = Path(file["path"])
+    if not path.is_file():
+        raise _BrokenFileError(f"{file['name']}: the manifest names this file, and it is not there: deliver it again.")
+    data = path.read_bytes()
+    if file["sha256"] and hashlib.sha256(data).hexdigest() != file["sha256"]:
+        raise _BrokenFileError(
+            f"{file['name']}: its checksum is not the manifest's (damaged or cut on the way, or the manifest is wrong): "
+            "deliver the file and its manifest again."
+        )
+    return data
+
+
+def _as(wanted: pa.Schema, rows: pa.Table, constants: dict[str, Any]) -> pa.Table:
+    """The rows with exactly the wanted columns: constants for all rows, null for what is not there."""
+    columns = []
+    for field in wanted:
+        if field.name in constants:
+            columns.append(pa.array([constants[field.name]], field.type).take(pa.array([0] * rows.num_rows, pa.int32())))
+        elif field.name in rows.column_names:
+            column = rows.column(field.name)
+            columns.append(column if column.type == field.type else column.cast(field.type))
+        else:
+            columns.append(pa.nulls(rows.num_rows, field.type))
+    return pa.Table.from_arrays(columns, schema=wanted)

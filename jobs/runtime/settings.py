@@ -1,0 +1,233 @@
+"""Settings: `conf/base.yaml` < `conf/<env>.yaml` < environment variables `WATTLAKE_<SECTION>__<KEY>`.
+
+Read once into frozen typed objects. An unknown key is an error which names the key.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from jobs.runtime.errors import UserError
+from schemas.feed import Feed
+
+PREFIX = "WATTLAKE_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LakeSettings(_Section):
+    """Where the tables are."""
+
+    root: Path = Field(description="Folder of the tables: one folder a layer, in it one a table")
+
+
+class LandingSettings(_Section):
+    """Where deliveries come in."""
+
+    root: Path = Field(description="Folder of landed deliveries: <feed>/<business date>/<delivery id>/")
+    complete_after_minutes: int | None = Field(
+        None, description="A folder without a manifest counts as complete at this age of its newest file; null = never"
+    )
+
+
+class SiteSettings(_Section):
+    """Facts of the place."""
+
+    time_zone: str = Field(description="IANA time zone of local dates and clock times")
+    currency: str = Field(description="Currency of bills and prices; columns are named _yuan whatever it is")
+    holiday_country: str = Field(description="ISO code of the country whose public holidays hold")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+
+class SparkSettings(_Section):
+    """How a job gets its session."""
+
+    master: str = Field(description="Spark master of a job that runs in its own session")
+    remote: str | None = Field(None, description="Spark Connect address (sc://localhost:port); null = own session")
+    jars: Path = Field(description="Folder with Delta's jars, filled by `make setup`")
+    driver_memory: str = Field(description="Heap of the own session's driver")
+    conf: dict[str, str] = Field(description="Spark settings of every session, own or remote")
+    cluster_conf: dict[str, str] = Field(default_factory=dict, description="Further settings of an own session")
+
+
+class TrackingSettings(_Section):
+    """Where models are tracked and registered."""
+
+    uri: str = Field(description="MLflow tracking and registry address")
+    artifacts: Path = Field(description="Folder of artifacts when the tracking store is a database file")
+    experiment: str = Field(description="Prefix of the experiments' names")
+
+
+class SecretsSettings(_Section):
+    """Where the keys of pseudonyms and of the vault come from."""
+
+    folder: Path = Field(description="Folder (0700) with the files pseudonym.key and vault.key (0600)")
+    generate: bool = Field(description="Whether missing keys are made at the first run; off where keys come from a safe")
+
+
+class QualitySettings(_Section):
+    """How data quality is reported."""
+
+    docs: Path = Field(description="Folder of the Great Expectations Data Docs")
+    keep_validations: int = Field(description="Results kept for each suite in the Data Docs")
+    max_quarantine_share: float = Field(description="A delivery with a larger share of quarantined rows stops the job")
+
+
+class ForecastSettings(_Section):
+    """Daily usage forecast."""
+
+    history_days: int = Field(description="Days of history read for training and scoring")
+    horizon_days: int = Field(description="Days ahead")
+    backtest_origins: int = Field(description="Rolling origins of the back-test")
+    train_rows: int = Field(description="Rows the model is fitted on, sampled by hash")
+    seed: int = Field(description="Seed of sampling and fit")
+
+
+class SegmentSettings(_Section):
+    """Behaviour segments."""
+
+    history_days: int = Field(description="Days of history a customer's shape is taken from")
+    k_min: int = Field(description="Fewest segments tried")
+    k_max: int = Field(description="Most segments tried")
+    sample_customers: int = Field(description="Customers the model is fitted on, sampled by hash")
+    bootstraps: int = Field(description="Refits by which stability is measured")
+    seed: int = Field(description="Seed of sampling and fit")
+
+
+class Settings(BaseSettings):
+    """All settings of a run."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", nested_model_default_partial_update=True
+    )
+
+    lake: LakeSettings
+    landing: LandingSettings
+    site: SiteSettings
+    spark: SparkSettings
+    tracking: TrackingSettings
+    secrets: SecretsSettings
+    quality: QualitySettings
+    forecast: ForecastSettings
+    segments: SegmentSettings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment variables first, then the files which `load_settings` names."""
+        del dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def conf_folder() -> Path:
+    """The folder of settings: WATTLAKE_CONF, else `conf` in the working directory, else the installed one."""
+    named = os.environ.get(PREFIX + "CONF")
+    if named:
+        return Path(named)
+    here = Path("conf")
+    return here if (here / "base.yaml").exists() else Path(__file__).parents[2] / "conf"
+
+
+def load_settings(env: str | None = None) -> Settings:
+    """Settings of an environment. UserError where it is unknown, or a key is unknown, missing or of the wrong type."""
+    folder = conf_folder()
+    files = [folder / "base.yaml"]
+    if env:
+        overlay = folder / f"{env}.yaml"
+        if not overlay.exists() or "/" in env:
+            known = sorted(p.stem for p in folder.glob("*.yaml") if p.stem != "base")
+            raise UserError(f"Unknown environment {env!r}. Known: {', '.join(known)} (files in {folder}).")
+        files.append(overlay)
+    _refuse_unknown_variables()
+    try:
+        merged = YamlConfigSettingsSource(Settings, yaml_file=files, deep_merge=True)()
+        return Settings(**merged)
+    except ValidationError as error:
+        raise UserError(_explain(error)) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"A settings file cannot be read: {error}") from None
+
+
+# variables with our prefix which are not settings but tell programs about the run
+_NOT_SETTINGS = {"CONF", "ENV", "HOME", "SUBMIT", "COMMAND", "SPARK_MASTER"}
+
+
+def _refuse_unknown_variables() -> None:
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    for variable in sorted(os.environ):
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX)
+        section, _, key = name.lower().partition("__")
+        if name in _NOT_SETTINGS or not key and section not in sections:
+            continue
+        model = sections.get(section)
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise UserError(f"Unknown settings section in {variable}. Sections: {', '.join(sections)}.")
+        if key.partition("__")[0] not in model.model_fields:
+            raise UserError(f"Unknown settings key in {variable}. Keys: {', '.join(model.model_fields)}.")
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        parts.append(f"{key}: {message}")
+    return "Settings cannot be used: " + "; ".join(parts) + "."
+
+
+class FeedFiles:
+    """The feeds of an environment: `conf/feeds`, each replaceable by `conf/<env>/feeds`."""
+
+    def __init__(self, env: str | None, default_time_zone: str) -> None:
+        """Read lazily; `default_time_zone` holds for feeds which name none."""
+        self._env = env
+        self._time_zone = default_time_zone
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of all declared feeds."""
+        return sorted({path.stem for folder in self._folders() for path in folder.glob("*.yaml")})
+
+    def load(self, name: str) -> Feed:
+        """One feed. UserError where it is not declared or its declaration is wrong."""
+        for folder in self._folders():
+            path = folder / f"{name}.yaml"
+            if path.exists():
+                return self._parse(path)
+        raise UserError(f"Unknown feed {name!r}. Declared: {', '.join(self.names)}.")
+
+    def _folders(self) -> list[Path]:
+        base = conf_folder()
+        return [base / self._env / "feeds", base / "feeds"] if self._env else [base / "feeds"]
+
+    def _parse(self, path: Path) -> Feed:
+        declared: dict[str, Any] = {"name": path.stem, **yaml.safe_load(path.read_text(encoding="utf-8"))}
+        declared.setdefault("time_zone", self._time_zone)
+        try:
+            return TypeAdapter(Feed).validate_python(declared)
+        except ValidationError as error:
+            raise UserError(f"Feed file {path}: " + _explain(error)) from None
+
+
+Outcome = Literal["done", "refused", "failed"]

@@ -1,0 +1,1 @@
+"""Pure Spark: frames in, frames out."""

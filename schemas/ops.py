@@ -1,0 +1,99 @@
+"""The suite's own books: deliveries, reconciliation, results of rules, job runs. Small, append-only."""
+
+from pyspark.sql.types import ArrayType, LongType
+
+from schemas.common import DATE, DELIVERY_ID, DOUBLE, INSTANT, STRING, STRINGS
+from schemas.table import Column, Table
+
+LONG = LongType()
+
+DELIVERIES = Table(
+    name="ops.deliveries",
+    comment="Ledger of deliveries: what became of each",
+    key=("feed", "delivery_id", "manifest_sha256", "status"),
+    columns=(
+        Column("feed", STRING, "Feed it belongs to"),
+        DELIVERY_ID,
+        Column("business_date", DATE, "Business date of the delivery"),
+        Column("received_at", INSTANT, "When it came in, UTC"),
+        Column("status", STRING, "loaded, duplicate (the same content was loaded before) or refused"),
+        Column("reason", STRING, "Why it was refused, or which delivery it repeats"),
+        Column("content_sha256", STRING, "Checksum over the checksums of its files"),
+        Column("manifest_sha256", STRING, "Checksum of its manifest"),
+        Column("file_names", STRINGS, "Its files"),
+        Column("rows_stated", LONG, "Rows its manifest states"),
+        Column("job", STRING, "Job which took it"),
+        Column("touched_dates", ArrayType(DATE), "Local dates of the rows which it changed; empty where rows have none"),
+    ),
+    write="append",
+    deletion_vectors=False,
+)
+
+RECONCILIATION = Table(
+    name="ops.reconciliation",
+    comment="Law 1: rows read = accepted + superseding + duplicate + quarantined, for each delivery",
+    key=("feed", "delivery_id", "manifest_sha256"),
+    columns=(
+        DELIVERY_ID,
+        Column("feed", STRING, "Feed it belongs to"),
+        Column("business_date", DATE, "Business date of the delivery"),
+        Column("rows_read", LONG, "Rows in its files"),
+        Column("rows_accepted", LONG, "Rows with a key not held before"),
+        Column("rows_superseding", LONG, "Rows which replace an older row of the same key"),
+        Column("rows_duplicate", LONG, "Repeats, and rows older than what is held (kept as versions where they differ)"),
+        Column("rows_quarantined", LONG, "Rows which broke an error rule"),
+        Column("manifest_sha256", STRING, "Checksum of the delivery's manifest"),
+    ),
+    write="append",
+    deletion_vectors=False,
+)
+
+RULE_RESULTS = Table(
+    name="ops.rule_results",
+    comment="How often each rule was broken, by job run and delivery",
+    # a rerun with another outcome is another row; the same outcome is not written twice
+    key=("job", "run_date", "delivery_id", "rule_id", "rows_judged", "rows_broken"),
+    columns=(
+        Column("job", STRING, "Job which judged"),
+        Column("run_date", DATE, "Date of the run"),
+        Column("table_name", STRING, "Table the rows were for"),
+        DELIVERY_ID,
+        Column("rule_id", STRING, "Rule"),
+        Column("severity", STRING, "error or warn"),
+        Column("rows_judged", LONG, "Rows judged"),
+        Column("rows_broken", LONG, "Rows which broke the rule"),
+    ),
+    write="append",
+    deletion_vectors=False,
+)
+
+JOB_RUNS = Table(
+    name="ops.job_runs",
+    comment="Runs of jobs and how they ended",
+    key=("job", "run_date", "started_at"),
+    columns=(
+        Column("job", STRING, "Job"),
+        Column("run_date", DATE, "Date of the run"),
+        Column("started_at", INSTANT, "Start, UTC"),
+        Column("seconds", DOUBLE, "Duration, s"),
+        Column("outcome", STRING, "done, refused, failed"),
+        Column("message", STRING, "What was done, or why it failed"),
+    ),
+    write="append",
+    deletion_vectors=False,
+)
+
+CONSUMPTIONS = Table(
+    name="ops.consumptions",
+    comment="Which loaded deliveries each derived table has taken up",
+    key=("job", "feed", "delivery_id", "manifest_sha256"),
+    columns=(
+        Column("job", STRING, "Job which makes the derived table"),
+        Column("feed", STRING, "Feed of the delivery"),
+        DELIVERY_ID,
+        Column("manifest_sha256", STRING, "Checksum of the delivery's manifest"),
+        Column("run_date", DATE, "Date of the run which took it up"),
+    ),
+    write="append",
+    deletion_vectors=False,
+)

@@ -1,0 +1,52 @@
+"""Refused rows, one table for each core table: the row as far as it could be read, and which rules it broke."""
+
+from pyspark.sql.types import LongType, MapType
+
+from schemas.bills import BILL_LINES, BILLS, PAYMENTS
+from schemas.common import DATE, STRING, STRINGS
+from schemas.complaints import COMPLAINTS
+from schemas.customers import CUSTOMERS
+from schemas.meter_days import METER_DAYS
+from schemas.metering_points import METERING_POINTS
+from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.register_readings import REGISTER_READINGS
+from schemas.table import Column, Table
+
+_SOURCE = (
+    Column("raw_values", MapType(STRING, STRING), "Source fields as written, without personal ones, where unreadable"),
+    Column("unreadable", STRINGS, "Source columns whose text could not be read as their type"),
+    Column("source_file", STRING, "File of the delivery"),
+    Column("source_row", LongType(), "Row in the file, from 1, without the header"),
+    Column("business_date", DATE, "Business date of the delivery"),
+    Column("broken_rules", STRINGS, "Ids of the error rules the row broke"),
+    Column("status", STRING, "held, released, corrected or dropped"),
+)
+
+
+def _quarantine(table: Table) -> Table:
+    return Table(
+        name=f"quarantine.{table.noun}",
+        comment=f"Rows refused for {table.name}",
+        key=("delivery_id", "source_file", "source_row"),
+        columns=(*(c for c in table.columns if c.name != "flags"), *_SOURCE),
+        write="append",
+        deletion_vectors=False,
+    )
+
+
+QUARANTINES: dict[str, Table] = {
+    table.name: _quarantine(table)
+    for table in (
+        METER_DAYS,
+        REGISTER_READINGS,
+        CUSTOMERS,
+        METERING_POINTS,
+        BILLS,
+        BILL_LINES,
+        PAYMENTS,
+        COMPLAINTS,
+        WEATHER_HOURS,
+        CALENDAR,
+        TARIFFS,
+    )
+}
