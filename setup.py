@@ -49,6 +49,9 @@ EXTRAS["dev"] = [
     "pre-commit>=4",
     "pandas-stubs",
     "types-PyYAML",
+    "uv>=0.13",
+    "psutil",
+    "types-psutil",
 ]
 
 setup(
@@ -59,8 +62,10 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.12",
-    packages=find_packages(include=["jobs", "jobs.*", "schemas", "schemas.*", "expectations", "expectations.*", "conf"]),
-    package_data={"conf": ["*.yaml", "feeds/*.yaml", "*/feeds/*.yaml", "*.properties"], "jobs": ["py.typed"]},
+    packages=find_packages(
+        include=["jobs", "jobs.*", "schemas", "schemas.*", "expectations", "expectations.*", "conf"]
+    ),
+    package_data={"conf": ["*.yaml", "feeds/*.yaml", "*/feeds/*.yaml", "*.properties"], "jobs": ["py.typed"], "schemas": ["py.typed"], "expectations": ["py.typed"]},
     install_requires=[
         "numpy>=2.2",
         "pyarrow>=21",

@@ -16,6 +16,7 @@ from children import ServiceError
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 LOG4J = Path(__file__).parent / "log4j2.properties"
+FAIR_SCHEDULER = Path(__file__).parent / "fairscheduler.xml"
 LARGEST_HEAP_GB = 6
 
 CONF = {
@@ -37,6 +38,7 @@ CONF = {
     "spark.ui.showConsoleProgress": "false",
     # two jobs at a time share the cores evenly instead of one waiting for the other
     "spark.scheduler.mode": "FAIR",
+    "spark.scheduler.allocation.file": FAIR_SCHEDULER.as_uri(),
 }
 
 

@@ -13,7 +13,9 @@ METER_DAYS_SUITE = Suite(
         Rule("MD-04", "is_known_meter", "no metering point has ever had this meter: load master data, then replay"),
         Rule("MD-05", "is_installed", "the meter is not installed anywhere on that date", severity="warn"),
         Rule("MD-06", "negative_count = 0", "energy drawn cannot be negative in an import channel"),
-        Rule("MD-07", "coalesce(channel, 'import') = 'import'", "export and reactive channels are kept apart from import"),
+        Rule(
+            "MD-07", "coalesce(channel, 'import') = 'import'", "export and reactive channels are kept apart from import"
+        ),
         Rule("MD-08", "missing_count = 0", "intervals of the day are missing", severity="warn"),
         Rule("MD-09", "measured_count + estimated_count > 0", "the day holds no value at all", severity="warn"),
         Rule(
@@ -36,7 +38,7 @@ METER_DAYS_SUITE = Suite(
         ),
         Rule(
             "MD-13",
-            "max_kwh * 60 / interval_minutes * multiplier <= 1.3 * greatest(capacity_kva, 3)",
+            "capacity_kva IS NULL OR max_kwh * 60 / interval_minutes * multiplier <= 1.3 * greatest(capacity_kva, 3)",
             "more power than the contract capacity allows: kW sent as kWh, a wrong multiplier, or real overload",
             severity="warn",
         ),

@@ -38,9 +38,7 @@ ESTIMATED_SHARE = Column("estimated_share", DOUBLE, "Intervals with an estimated
 AS_OF_DATE = Column("as_of_date", DATE, "Date up to which the data were read")
 MODEL_VERSION = Column("model_version", STRING, "Registered model and version which made the row")
 SCORED_AT = Column("scored_at", INSTANT, "As-of instant of the scoring: the end of its date, UTC")
-SUFFICIENCY = Column(
-    "sufficiency", STRING, "Whether the data carry the result: sufficient, partial, not_enough_data"
-)
+SUFFICIENCY = Column("sufficiency", STRING, "Whether the data carry the result: sufficient, partial, not_enough_data")
 P10 = Column("p10_kwh", DOUBLE, "Forecast energy, 10 % quantile, kWh")
 P50 = Column("p50_kwh", DOUBLE, "Forecast energy, median, kWh")
 P90 = Column("p90_kwh", DOUBLE, "Forecast energy, 90 % quantile, kWh")

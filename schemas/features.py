@@ -30,7 +30,9 @@ CUSTOMER_DAYS = Table(
     columns=(
         CUSTOMER_KEY,
         Column("usage_date", DATE, "Local calendar date"),
-        Column("kwh", DOUBLE, "Energy of the known intervals, primary kWh (multiplier applied); null when none is known"),
+        Column(
+            "kwh", DOUBLE, "Energy of the known intervals, primary kWh (multiplier applied); null when none is known"
+        ),
         Column("kwh_sharp", DOUBLE, "of which in the sharp period (尖)"),
         Column("kwh_peak", DOUBLE, "of which in the peak period (峰)"),
         Column("kwh_flat", DOUBLE, "of which in the flat period (平), or all where the tariff has no periods"),
@@ -80,7 +82,8 @@ CUSTOMER_MONTHS = Table(
         Column("bill_yuan", YUAN, "Amount billed for the month"),
         Column("is_estimated_bill", BooleanType(), "Whether a bill of the month rests on an estimated read"),
         Column("paid_yuan", YUAN, "Paid on the month's bills"),
-        Column("arrears_yuan", YUAN, "Billed, unpaid and past the due date (欠费) at the as-of date"),
+        Column("unpaid_yuan", YUAN, "Billed for the month and not paid; in arrears (欠费) when due_date has passed"),
+        Column("due_date", DATE, "Latest date to pay among the month's bills that are not paid in full"),
         Column("days_to_pay", DOUBLE, "Mean days from issue to payment"),
         Column("complaint_count", INT, "Work orders of category complaint accepted in the month"),
         Column("fault_repair_count", INT, "Work orders of category fault_repair"),

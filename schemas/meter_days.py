@@ -4,7 +4,19 @@ Comes from the AMI head-end. Surprises: values are as the meter shows them, befo
 corrected later must not rewrite readings); days are late, repeated and corrected; a gap is null and never zero.
 """
 
-from schemas.common import BYTES, DELIVERY_ID, DOUBLE, FLAGS, FLOATS, INSTANT, INT, METER_ID, READ_DATE, RECEIVED_AT, STRING
+from schemas.common import (
+    BYTES,
+    DELIVERY_ID,
+    DOUBLE,
+    FLAGS,
+    FLOATS,
+    INSTANT,
+    INT,
+    METER_ID,
+    READ_DATE,
+    RECEIVED_AT,
+    STRING,
+)
 from schemas.table import Column, Table
 
 _COLUMNS = (

@@ -23,7 +23,9 @@ DELIVERIES = Table(
         Column("file_names", STRINGS, "Its files"),
         Column("rows_stated", LONG, "Rows its manifest states"),
         Column("job", STRING, "Job which took it"),
-        Column("touched_dates", ArrayType(DATE), "Local dates of the rows which it changed; empty where rows have none"),
+        Column(
+            "touched_dates", ArrayType(DATE), "Local dates of the rows which it changed; empty where rows have none"
+        ),
     ),
     write="append",
     deletion_vectors=False,
@@ -40,7 +42,9 @@ RECONCILIATION = Table(
         Column("rows_read", LONG, "Rows in its files"),
         Column("rows_accepted", LONG, "Rows with a key not held before"),
         Column("rows_superseding", LONG, "Rows which replace an older row of the same key"),
-        Column("rows_duplicate", LONG, "Repeats, and rows older than what is held (kept as versions where they differ)"),
+        Column(
+            "rows_duplicate", LONG, "Repeats, and rows older than what is held (kept as versions where they differ)"
+        ),
         Column("rows_quarantined", LONG, "Rows which broke an error rule"),
         Column("manifest_sha256", STRING, "Checksum of the delivery's manifest"),
     ),

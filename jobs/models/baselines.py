@@ -46,7 +46,7 @@ def mean_of_known(values: Floats, axis: int = -1) -> Floats:
 
 
 def same_weekdays(window: Floats, horizon: int, weeks: int) -> Floats:
-    """The `weeks` last days of the target's weekday which lie within the window, nearest first.
+    """`weeks` last days of the target's weekday which lie within the window, nearest first.
 
     Shape (customers, horizon, weeks). For the target h days ahead the nearest is 7 x ceil(h / 7) days before it.
     """
@@ -77,7 +77,7 @@ def _around(
 
 
 def seasonal_naive(window: Floats, horizon: int, quantiles: tuple[float, ...]) -> Floats:
-    """The same weekday of the last week, with the quantiles of the customer's own 7-day differences over 8 weeks.
+    """Same weekday of the last week, with the quantiles of the customer's own 7-day differences over 8 weeks.
 
     Where last week's day is unknown, the nearest known same weekday of the 4 weeks before it stands in.
     """
@@ -92,7 +92,7 @@ def seasonal_naive(window: Floats, horizon: int, quantiles: tuple[float, ...]) -
 
 
 def weekday_median(window: Floats, horizon: int, quantiles: tuple[float, ...]) -> Floats:
-    """The median of the 4 last same weekdays, with the quantiles of its own one-week-ahead residuals over 8 weeks."""
+    """Median of the 4 last same weekdays, with the quantiles of its own one-week-ahead residuals over 8 weeks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # an all-unknown weekday gives NaN, which is what is meant
         level = np.nanmedian(same_weekdays(window, horizon, 4), axis=-1)
@@ -104,7 +104,7 @@ def weekday_median(window: Floats, horizon: int, quantiles: tuple[float, ...]) -
 
 
 def recent_quantiles(window: Floats, horizon: int, quantiles: tuple[float, ...]) -> Floats:
-    """The customer's own empirical quantiles of the last 28 days, the same for every day ahead."""
+    """Customer's own empirical quantiles of the last 28 days, the same for every day ahead."""
     flat = quantiles_of_known(window[:, -28:], quantiles)
     return np.repeat(flat[:, None, :], horizon, axis=1)
 

@@ -40,7 +40,7 @@ class IntervalScale:
 
 
 def no_scale(first_days: tuple[int, ...]) -> IntervalScale:
-    """The scale which changes nothing."""
+    """Scale which changes nothing."""
     ones = (1.0,) * len(first_days)
     return IntervalScale(first_days, ones, ones)
 
@@ -48,7 +48,7 @@ def no_scale(first_days: tuple[int, ...]) -> IntervalScale:
 def interval_scale(
     truth: Floats, forecasts: Floats, first_days: tuple[int, ...], quantiles: tuple[float, ...]
 ) -> IntervalScale:
-    """The scale under which earlier forecasts would have missed as often on each side as they promised.
+    """Scale under which earlier forecasts would have missed as often on each side as they promised.
 
     truth: (rows, horizon), NaN where unknown. forecasts: (rows, horizon, quantile). A group with fewer than
     LEAST_POINTS known points keeps the factor 1.

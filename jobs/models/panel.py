@@ -34,7 +34,7 @@ class Panel:
         return self.first_day + np.timedelta64(self.values.shape[1] - 1, "D")
 
     def window(self, last: np.datetime64, length: int) -> Floats:
-        """The `length` days which end with `last`, shape (customers, length); NaN outside the panel.
+        """`length` days which end with `last`, shape (customers, length); NaN outside the panel.
 
         The shape never depends on what the panel holds, so that a customer's numbers are the same in any company.
         """
@@ -48,13 +48,13 @@ class Panel:
 
 
 def as_day(value: dt.date | np.datetime64 | str) -> np.datetime64:
-    """A calendar date as numpy's day."""
+    """Calendar date as numpy's day."""
     day: np.datetime64 = np.datetime64(value).astype("datetime64[D]")
     return day
 
 
 def panel_of(history: pd.DataFrame, until: np.datetime64 | None = None) -> Panel:
-    """The panel of a long frame (unique_id, ds, y and optionally usage_class, place), rows in any order.
+    """Panel of a long frame (unique_id, ds, y and optionally usage_class, place), rows in any order.
 
     Rows after `until` are not looked at. A customer's class and place are those of its last row. Raises ValueError for
     a missing column or for two rows of one customer and day.
@@ -102,7 +102,7 @@ def _last_text(
     column: npt.NDArray[np.int64],
     customers: int,
 ) -> npt.NDArray[np.object_]:
-    """The text of `name` on each customer's last day which states one."""
+    """Text of `name` on each customer's last day which states one."""
     out = np.full(customers, NO_CLASS, dtype=object)
     if name not in history.columns:
         return out

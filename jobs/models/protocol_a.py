@@ -67,7 +67,7 @@ def read_calendar(data: Path) -> pd.DataFrame:
 
 
 def run(data: Path, sample: int | None = None, origins: int = 8, params: UsageParams | None = None) -> BacktestReport:
-    """The protocol on all households, or on a hash sample of them."""
+    """Protocol on all households, or on a hash sample of them."""
     return backtest(
         read_history(data, sample),
         rolling_origins(LAST_ORIGIN, origins, ORIGIN_STEP_DAYS),
@@ -78,7 +78,7 @@ def run(data: Path, sample: int | None = None, origins: int = 8, params: UsagePa
 
 
 def table(report: BacktestReport) -> str:
-    """The results as text: means over origins next to the figures to beat, then the model's cover at each origin."""
+    """Results as text: means over origins next to the figures to beat, then the model's cover at each origin."""
     lines = [f"{'method':<30}{'WQL':>16}{'WAPE':>8}{'cover':>8}{'to beat':>10}"]
     for row in report.summary().to_dict("records"):
         figure, label = TO_BEAT[row["method"]]

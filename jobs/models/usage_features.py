@@ -93,7 +93,7 @@ class DayFacts:
     temperature_c: dict[str, Floats]
 
     def at(self, name: str, days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.bool_]:
-        """The flag of each day; False outside the calendar."""
+        """Flag of each day; False outside the calendar."""
         flags: npt.NDArray[np.bool_] = getattr(self, name)
         index = (days - self.first_day).astype(np.int64)
         inside = (index >= 0) & (index < len(flags))
@@ -157,7 +157,7 @@ def day_facts(calendar: pd.DataFrame | None, weather: pd.DataFrame | None) -> Da
 
 
 def levels(window: Floats) -> Floats:
-    """A customer's recent level in kWh a day, by which its values are divided: never below LEVEL_FLOOR_KWH.
+    """Customer's recent level in kWh a day, by which its values are divided: never below LEVEL_FLOOR_KWH.
 
     The mean of |kWh| over the last 28 days, where 7 of them are known, else over the last 84; a tenth of the latter is
     the least, so that a home after a long absence is not measured in units of its refrigerator.
@@ -344,7 +344,7 @@ class SeasonIndex:
 
 
 def season_index(panel: Panel) -> SeasonIndex:
-    """The common movement in a panel, by chaining day-to-day changes over the customers known on both days.
+    """Common movement in a panel, by chaining day-to-day changes over the customers known on both days.
 
     The change from a day to the same weekday a week later is averaged over customers (winsorised, so that a factory
     which stops does not move the index) and cumulated: customers who come and go leave no step behind.

@@ -59,7 +59,7 @@ class UsageParams:
     train_days: int = 420
     max_origins: int = 80
     min_context_days: int = 35
-    weight_power: float = 1.0
+    weight_power: float = 0.5
     half_life_days: float = 400.0
     rounds: int = 250
     learning_rate: float = 0.06
@@ -67,7 +67,6 @@ class UsageParams:
     min_rows_in_leaf: int = 150
     feature_fraction: float = 0.5
     l2: float = 5.0
-    start_from: str = "none"
     max_bin: int = 127
     groups: tuple[int, ...] = (1, 4, 8)
     calibration_days: int = 42
@@ -104,7 +103,7 @@ class UsageForecaster:
         return pd.concat(frames).sort_values(["gain_share", "feature"], ascending=[False, True], ignore_index=True)
 
     def to_bytes(self) -> bytes:
-        """The forecaster as compressed JSON with LightGBM's own text of the trees: reading it runs no code."""
+        """Forecaster as compressed JSON with LightGBM's own text of the trees: reading it runs no code."""
         document = {
             "format": FORMAT,
             "params": asdict(self.params),
@@ -124,7 +123,7 @@ class UsageForecaster:
 
 
 def from_bytes(data: bytes) -> UsageForecaster:
-    """The forecaster which `UsageForecaster.to_bytes` wrote. Raises ValueError for anything else."""
+    """Forecaster which `UsageForecaster.to_bytes` wrote. Raises ValueError for anything else."""
     try:
         document = json.loads(zlib.decompress(data))
     except (zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -190,7 +189,6 @@ def fit_panel(
             f"by {origin}"
         )
     names = feature_names(len(classes), with_weather)
-    starts = _starts(x, names, params.start_from)
     data = lgb.Dataset(
         x,
         y,
@@ -205,14 +203,7 @@ def fit_panel(
         },
         free_raw_data=False,
     )
-    boosters = tuple(
-        lgb.train(
-            _boosting(params, level),
-            data.set_init_score(starts[:, i]) if params.start_from != "none" else data,
-            params.rounds,
-        )
-        for i, level in enumerate(QUANTILES)
-    )
+    boosters = tuple(lgb.train(_boosting(params, level), data, params.rounds) for level in QUANTILES)
     model = UsageForecaster(
         params=params,
         trained_until=origin.astype(dt.date),
@@ -227,24 +218,6 @@ def fit_panel(
     if params.calibrate and previous is not None:
         model = replace(model, scale=calibration(previous, panel, origin, params, facts))
     return model
-
-
-def _starts(x: npt.NDArray[np.float32], names: tuple[str, ...], kind: str) -> Floats:
-    if kind == "none":
-        return np.zeros((len(x), 3))
-    f = {n: x[:, i].astype(np.float64) for i, n in enumerate(names)}
-    out = []
-    for q in ("q10", "q50", "q90"):
-        base = np.where(np.isfinite(f[q + "_28"]), f[q + "_28"], f[q + "_84"])
-        if kind == "mix":
-            kindm = np.where(np.isfinite(f["same_kind_median_56"]), f["same_kind_median_56"], f["q50_84"])
-            m7 = np.where(np.isfinite(f["mean_7"]), f["mean_7"], f["q50_84"])
-            m28 = np.where(np.isfinite(f["q50_28"]), f["q50_28"], f["q50_84"])
-            wd = np.where(np.isfinite(f["same_weekday_mean_4"]), f["same_weekday_mean_4"], f["q50_84"])
-            mid = 0.25 * (kindm + m7 + m28 + wd)
-            base = mid + 0.9 * (base - m28)
-        out.append(base)
-    return np.stack(out, axis=1)
 
 
 def _boosting(params: UsageParams, quantile: float) -> dict[str, object]:
@@ -268,7 +241,7 @@ def _boosting(params: UsageParams, quantile: float) -> dict[str, object]:
 def calibration(
     previous: UsageForecaster, panel: Panel, origin: np.datetime64, params: UsageParams, facts: DayFacts
 ) -> IntervalScale:
-    """The interval scale from forecasts which `previous` makes for days it has not seen and which are known by now."""
+    """Interval scale from forecasts which `previous` makes for days it has not seen and which are known by now."""
     horizon = np.timedelta64(params.horizon, "D")
     last = origin - horizon
     first = max(as_day(previous.trained_until), origin - np.timedelta64(params.calibration_days, "D"))
@@ -283,21 +256,25 @@ def calibration(
     return interval_scale(np.concatenate(truths), np.concatenate(forecasts), params.groups, QUANTILES)
 
 
-def raw_quantiles(model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts) -> Floats:
+def raw_quantiles(
+    model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts, num_threads: int | None = None
+) -> Floats:
     """Sorted quantiles in kWh before scaling, shape (customers, horizon, quantile)."""
     x, level = features(panel, origin, model.params.horizon, facts, model.season, model.classes, model.with_weather)
     customers, horizon, width = x.shape
     if customers == 0:
         return np.empty((0, horizon, len(QUANTILES)))
     flat = x.reshape(customers * horizon, width)
-    columns = [np.asarray(booster.predict(flat, num_threads=model.params.num_threads)) for booster in model.boosters]
-    starts = _starts(flat, model.feature_names(), model.params.start_from)
-    quantiles = np.sort(np.stack(columns, axis=1) + starts, axis=1)
+    columns = [
+        np.asarray(booster.predict(flat, num_threads=num_threads or model.params.num_threads))
+        for booster in model.boosters
+    ]
+    quantiles = np.sort(np.stack(columns, axis=1), axis=1)
     return quantiles.reshape(customers, horizon, len(QUANTILES)) * level[:, None, None]
 
 
 def forecast_panel(
-    model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts
+    model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts, num_threads: int | None = None
 ) -> tuple[Floats, npt.NDArray[np.object_]]:
     """Quantiles in kWh (customers, horizon, quantile) and the sufficiency of each customer's data."""
     window = panel.window(origin, RECENT_DAYS)
@@ -305,7 +282,7 @@ def forecast_panel(
     sufficiency = np.where(
         known >= SUFFICIENT_DAYS, SUFFICIENT, np.where(known >= PARTIAL_DAYS, PARTIAL, NOT_ENOUGH_DATA)
     )
-    quantiles = model.scale.apply(raw_quantiles(model, panel, origin, facts))
+    quantiles = model.scale.apply(raw_quantiles(model, panel, origin, facts, num_threads))
     poor = known < PARTIAL_DAYS
     if poor.any():
         quantiles[poor] = _fallback(model, panel, window, known)[poor][:, None, :]
@@ -320,17 +297,18 @@ def predict(
     origin: dt.date,
     calendar: pd.DataFrame | None = None,
     weather: pd.DataFrame | None = None,
+    num_threads: int = 1,
 ) -> pd.DataFrame:
     """One row per customer and day ahead: unique_id, origin_date, forecast_date, p10, p50, p90, sufficiency.
 
     kWh a day. Days after the origin are not looked at. Any subset of customers gets the rows it would get among all.
     sufficiency: 'sufficient' (56 of the last 84 days known), 'partial' (21), else 'not_enough_data': then the quantiles
     are the customer's own of those days where 7 are known, else its usage class's relative to its own mean where a
-    single day is known, else missing.
+    single day is known, else missing. num_threads: one by default, because whoever scores in chunks runs many at once.
     """
     day = as_day(origin)
     panel = panel_of(history, until=day)
-    quantiles, sufficiency = forecast_panel(model, panel, day, day_facts(calendar, weather))
+    quantiles, sufficiency = forecast_panel(model, panel, day, day_facts(calendar, weather), num_threads)
     horizon = model.params.horizon
     customers = len(panel.ids)
     flat = quantiles.reshape(customers * horizon, len(QUANTILES))
@@ -348,7 +326,7 @@ def predict(
 
 
 def cut(panel: Panel, last: np.datetime64) -> Panel:
-    """The panel as it was on `last`."""
+    """Panel as it was on `last`."""
     width = int((last - panel.first_day).astype(int)) + 1
     return replace(panel, values=panel.values[:, : max(width, 0)])
 
@@ -417,7 +395,7 @@ def _training_rows(
 
 
 def _uniform(keys: npt.NDArray[np.uint64], day: int, salt: int) -> Floats:
-    """A number in [0, 1) for each key, fixed by key, day and salt (the finaliser of splitmix64)."""
+    """Number in [0, 1) for each key, fixed by key, day and salt (the finaliser of splitmix64)."""
     with np.errstate(over="ignore"):
         z = keys + np.uint64((day * 0x9E3779B97F4A7C15 + salt * 0xD1B54A32D192ED03) % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

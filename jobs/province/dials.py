@@ -44,7 +44,7 @@ class MeteredDay:
     curves: Dials  # (points, 96), 1e-4 kWh on the dial
     is_active: Bools
     meter_id: Ints
-    multiplier: Ints  # what the transformers really are
+    multiplier: Floats  # what the transformers really are
     energy: Ints  # (points, 4), 1e-4 kWh on the dial
     books: Books
 
@@ -78,8 +78,8 @@ def next_day(chunk: Chunk, plan: Plan, books: Books) -> MeteredDay:
     """The date after the books' date."""
     ordinal = books.ordinal + 1
     day, points = date.fromordinal(ordinal), chunk.points
-    true = plan.multiplier(points.multiplier, ordinal, as_known=False)
-    known = plan.multiplier(points.multiplier, ordinal, as_known=True)
+    known = plan.known_multiplier(points.multiplier, ordinal)
+    true = known * plan.error(ordinal)
     is_active = chunk.customers.supply_start[points.customer] <= ordinal
     # meters without transformers measure to a thousandth of a kWh, those behind transformers to a ten-thousandth
     step = np.where(points.has_transformers, 1, 10)

@@ -1,7 +1,8 @@
 """What goes wrong in the province: classes of faults, how often, and how a curve looks with one in it.
 
-The share of a class means: of meter days (values, rows, times), of meters a year (what lasts), of daily deliveries
-(files). A fault changes what is delivered, never the truth, and each one is written to the ledger.
+The share of a class means: of meter days (values, rows, times); of meters a quarter (what lasts; for multipliers, of the
+meters behind transformers); of daily deliveries (files). A fault changes what is delivered, never the truth, and each
+one is written to the ledger.
 """
 
 from collections.abc import Mapping
@@ -46,13 +47,13 @@ DEFAULT_FAULTS: Mapping[str, float] = MappingProxyType(
         "late": 0.02,
         "missing_day": 0.001,
         "correction": 0.005,
-        "kw_as_kwh": 0.006,
-        "shifted_clock": 0.006,
-        "identical_curves": 0.004,
-        "swapped_ids": 0.004,
-        "swapped_meter": 0.03,
-        "multiplier_change": 0.15,
-        "wrong_multiplier": 0.15,
+        "kw_as_kwh": 0.002,
+        "shifted_clock": 0.002,
+        "identical_curves": 0.0015,
+        "swapped_ids": 0.0015,
+        "swapped_meter": 0.008,
+        "multiplier_change": 0.04,
+        "wrong_multiplier": 0.04,
         "roll_over": 0.005,
         "duplicated_delivery": 0.03,
         # refuses a whole delivery until it comes again: off unless asked for
@@ -118,7 +119,11 @@ def spoil(chunk: Chunk, ordinal: int, curves: Dials, faults: Mapping[str, float]
 def spoil_for_correction(curve: Dials, luck: np.random.Generator) -> tuple[int, int]:
     """Make a curve wrong as a first delivery which is corrected later: a gap, or values taken over wrongly."""
     first, last = _run(luck, 4, 40)
-    curve[first:last] = MISSING if luck.random() < 0.5 else (curve[first:last] * luck.uniform(0.3, 2.5)).astype(np.int32)
+    if luck.random() < 0.5:
+        curve[first:last] = MISSING
+    else:
+        # the offset makes zeros wrong too
+        curve[first:last] = (curve[first:last] * luck.uniform(0.3, 2.5) + 30).astype(np.int32)
     return first, last
 
 

@@ -89,18 +89,23 @@ class Ledger:
     """Two Parquet files of one run, `faults/<name>.parquet` and `truth/<name>.parquet`, which appear when it ends."""
 
     def __init__(self, root: Path, name: str) -> None:
+        """Name the run's files under the ledger's root."""
         self._paths = {kind: root / kind / f"{name}.parquet" for kind in ("faults", "truth")}
         self._writers: dict[str, parquet.ParquetWriter] = {}
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> "Ledger":
+        """Open both files under unfinished names."""
         for kind, schema in (("faults", FAULT_SCHEMA), ("truth", TRUTH_SCHEMA)):
             path = self._paths[kind]
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writers[kind] = parquet.ParquetWriter(path.with_suffix(".tmp"), schema)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the files their names, or remove them where the run failed."""
         for writer in self._writers.values():
             writer.close()
         for path in self._paths.values():

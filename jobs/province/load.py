@@ -8,9 +8,9 @@ import numpy.typing as npt
 from jobs.province import calendar_days
 from jobs.province.draws import Bools, Floats, draw
 from jobs.province.plan import Plan
-from jobs.province.population import CHUNK, MAIN, PREFECTURES, Chunk
+from jobs.province.population import CHUNK, MAIN, Chunk
 from jobs.province.profiles import POINTS, load_profiles
-from jobs.province.weather import day_weather
+from jobs.province.weather import PREFECTURES, day_weather
 
 _SLOTS = calendar_days.SLOTS
 # holiday -> what is left of the load, by usage class: industry, commerce, farms, households
@@ -36,7 +36,7 @@ def primary_kwh(chunk: Chunk, plan: Plan, day: date) -> Floats:
         kw = np.maximum(kw - _sun(chunk, day), 0)
     for rows, first, last in outages(chunk, ordinal):
         kw[rows, first:last] = 0
-    return kw.astype(np.float64) * 0.25
+    return np.asarray(kw, dtype=np.float64) * 0.25
 
 
 def outages(chunk: Chunk, ordinal: int) -> list[tuple[Bools, int, int]]:

@@ -16,7 +16,7 @@ from jobs.province.population import MAIN, Chunk
 
 LATEST_DAYS = 5
 _NEVER = 10_000
-_UNKNOWN_METER = 990_000_000_000
+_UNKNOWN_METER = 500_000_000_000
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Metering:
         if not (due.any() or is_correction.any()):
             return
         delivered, meter_id = day.curves.copy(), day.meter_id.copy()
-        found = _spoil_meters(chunk, plan, ordinal, delivered, meter_id)
+        found = _spoil_meters(chunk, plan, day, delivered, meter_id)
         found += spoil(chunk, ordinal, delivered, self.faults)
         delivered[wrong_first] = day.curves[wrong_first]
         found = [fault for fault in found if not wrong_first[fault.point]]
@@ -121,7 +121,7 @@ class Metering:
         again, unknown, future = hit["duplicated_row"], hit["unknown_meter"], hit["future_row"]
         ahead = self.window.last + 1 + chunk.point_number[future] % 30
         self.curves.add(
-            np.concatenate([meter_id[sent], meter_id[again], meter_id[unknown] + _UNKNOWN_METER // 2, meter_id[future]]),
+            np.concatenate([meter_id[sent], meter_id[again], meter_id[unknown] + _UNKNOWN_METER, meter_id[future]]),
             np.concatenate([dates[sent], dates[again], dates[unknown], ahead]),
             np.concatenate([delivered[sent], delivered[again], delivered[unknown], delivered[future]]),
         )
@@ -145,7 +145,9 @@ class Metering:
         is_active = chunk.customers.supply_start[chunk.points.customer] <= max(ordinal, plan.start)
         due = self.window.is_due(ordinal, lag) & is_active
         if due.any():
-            self.readings.add(meter_ids(chunk, plan, ordinal)[due], np.full(int(due.sum()), ordinal), books.readings[due])
+            self.readings.add(
+                meter_ids(chunk, plan, ordinal)[due], np.full(int(due.sum()), ordinal), books.readings[due]
+            )
         if not self.window.initial:
             for point in np.flatnonzero(due & (lag > 0)).tolist():
                 self.notes.note(
@@ -180,8 +182,7 @@ class Metering:
         numbers = chunk.customers.customer_no[chunk.points.customer]
         rolled = (day.books.readings[:, 0] < before.readings[:, 0]) & ~plan.happens("swapped_meter", day.ordinal)
         events = {
-            name: plan.happens(name, day.ordinal)
-            for name in ("swapped_meter", "multiplier_change", "wrong_multiplier")
+            name: plan.happens(name, day.ordinal) for name in ("swapped_meter", "multiplier_change", "wrong_multiplier")
         }
         for name, points in (*events.items(), ("roll_over", rolled)):
             feed = {"roll_over": "register_readings", "wrong_multiplier": "meter_days"}.get(name, "metering_points")
@@ -193,14 +194,14 @@ class Metering:
                     meter_id=int(day.meter_id[point]),
                     customer_no=int(numbers[point]),
                     ordinal=day.ordinal,
-                    detail=f"multiplier {day.multiplier[point]}" if "multiplier" in name else "",
+                    detail=f"multiplier {day.multiplier[point]:g}" if "multiplier" in name else "",
                 )
 
 
-def _spoil_meters(chunk: Chunk, plan: Plan, ordinal: int, curves: Dials, meter_id: Ints) -> list[RowFault]:
+def _spoil_meters(chunk: Chunk, plan: Plan, day: MeteredDay, curves: Dials, meter_id: Ints) -> list[RowFault]:
     """Faults of whole meters, in place: they go on for weeks, and only the curves have them, not the registers."""
     found = []
-    mains = int((chunk.points.kind == MAIN).sum())
+    ordinal, mains = day.ordinal, int((chunk.points.kind == MAIN).sum())
     for point in np.flatnonzero(plan.is_on("kw_as_kwh", ordinal)).tolist():
         curves[point] *= 4
         found.append(RowFault("kw_as_kwh", point, 0, 96))
@@ -210,11 +211,12 @@ def _spoil_meters(chunk: Chunk, plan: Plan, ordinal: int, curves: Dials, meter_i
         found.append(RowFault("shifted_clock", point, 0, 96, f"{hours} hours late"))
     for point in np.flatnonzero(plan.is_on("identical_curves", ordinal)).tolist():
         other = (point + 1) % mains
-        curves[point] = curves[other]
-        found.append(RowFault("identical_curves", point, 0, 96, f"as meter {meter_id[other]}"))
+        if other != point and day.is_active[other]:
+            curves[point] = day.curves[other]
+            found.append(RowFault("identical_curves", point, 0, 96, f"as meter {day.meter_id[other]}"))
     for point in np.flatnonzero(plan.is_on("swapped_ids", ordinal)).tolist():
         other = (point + 1) % mains
-        if other != point:
+        if other != point and day.is_active[[point, other]].all():
             meter_id[[point, other]] = meter_id[[other, point]]
             found.append(RowFault("swapped_ids", point, 0, 96, f"with meter {meter_id[point]}"))
             found.append(RowFault("swapped_ids", other, 0, 96, f"with meter {meter_id[other]}"))

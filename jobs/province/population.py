@@ -5,14 +5,12 @@ its own number, not on how many others there are.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from jobs.province import profiles
 from jobs.province.draws import Bools, Floats, Ints, draw
-from jobs.province.weather import PREFECTURES
 
 CHUNK = 1000
 # index = usage class of a customer
@@ -106,9 +104,7 @@ class Chunk:
     @property
     def point_number(self) -> Ints:
         """Number of each point over the whole province: twice the customer's, plus one for the second point."""
-        return np.asarray(
-            self.customers.number[self.points.customer] * 2 + (self.points.kind != MAIN), dtype=np.int64
-        )
+        return np.asarray(self.customers.number[self.points.customer] * 2 + (self.points.kind != MAIN), dtype=np.int64)
 
     @property
     def point_address(self) -> Ints:
@@ -121,7 +117,6 @@ def chunk_count(customers: int) -> int:
     return -(-customers // CHUNK)
 
 
-@cache
 def build_chunk(seed: int, index: int, customers: int, start: int) -> Chunk:
     """Chunk `index` of a province of `customers`, whose books begin on the ordinal date `start`."""
     size = min(CHUNK, customers - index * CHUNK)
@@ -233,8 +228,10 @@ def _shapes(usage: Ints, kind: Ints, u: Floats, u2: Floats, u3: Floats) -> tuple
     def both(first: tuple[str, ...], second: tuple[str, ...]) -> npt.NDArray[np.int64]:
         return np.stack([pick(first, u2), pick(second, u3)], axis=1)
 
-    evening, daytime, late = both(("H0-L", "H0-C"), ("H0-C",)), both(("H0-A", "H0-B"), ("H0-A",)), both(
-        ("H0-G", "H0-L"), ("H0-G",)
+    evening, daytime, late = (
+        both(("H0-L", "H0-C"), ("H0-C",)),
+        both(("H0-A", "H0-B"), ("H0-A",)),
+        both(("H0-G", "H0-L"), ("H0-G",)),
     )
     shop, office = both(profiles.SHOP, profiles.SHOP), both(profiles.OFFICE, profiles.OFFICE)
     restaurant, always = both(profiles.RESTAURANT, ("G2-A",)), both(profiles.AROUND_THE_CLOCK, ("G0-M",))
@@ -269,11 +266,9 @@ def _shapes(usage: Ints, kind: Ints, u: Floats, u2: Floats, u3: Floats) -> tuple
 
 
 def _capacity(usage: Ints, points: Points, size: int) -> Ints:
-    """kVA of the contract: the next standard size above a multiple of the mean load."""
+    """Contract capacity in kVA: the next standard size above a multiple of the mean load."""
     mean = np.bincount(points.customer, weights=points.mean_kw, minlength=size)
     wanted = mean * np.select([usage == INDUSTRY, usage == HOUSEHOLD], [2.2, 18.0], 4.0)
     floor = np.select([usage == INDUSTRY], [315], 8)
-    return _CAPACITIES[np.searchsorted(_CAPACITIES[:-1], np.maximum(wanted, floor))].astype(np.int64)
-
-
-__all__ = ["PREFECTURES", "Chunk", "Customers", "Points", "build_chunk", "chunk_count", "feeder"]
+    place = np.searchsorted(_CAPACITIES[:-1], np.maximum(wanted, floor))
+    return np.asarray(_CAPACITIES[place], dtype=np.int64)

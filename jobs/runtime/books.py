@@ -40,15 +40,17 @@ class Books:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_deltalake(path, data, mode="append", description=table.comment, name=table.name)
 
-    def read(self, table: Table, **equal: str) -> list[dict[str, Any]]:
+    def read(self, table: Table, **equal: Any) -> list[dict[str, Any]]:
         """Rows whose columns equal the given values; none when the table is not there yet."""
         try:
-            data = DeltaTable(self.path(table)).to_pyarrow_table(filters=[(k, "=", v) for k, v in equal.items()] or None)
+            data = DeltaTable(self.path(table)).to_pyarrow_table(
+                filters=[(k, "=", v) for k, v in equal.items()] or None
+            )
         except TableNotFoundError:
             return []
         return data.to_pylist()
 
-    def values(self, table: Table, column: str, **equal: str) -> set[Any]:
+    def values(self, table: Table, column: str, **equal: Any) -> set[Any]:
         """Distinct values of one column."""
         return {row[column] for row in self.read(table, **equal)}
 

@@ -51,7 +51,9 @@ def first_line(path: Path) -> str:
 def command(
     name: Annotated[str, typer.Argument(help="A job, or `jobs`, or `tables`.", metavar="JOB")],
     table: Annotated[str | None, typer.Argument(help="With `tables`: the table to look at.")] = None,
-    run_date: Annotated[str | None, typer.Option("--date", help="The run's date, YYYY-MM-DD: the job's only clock.")] = None,
+    run_date: Annotated[
+        str | None, typer.Option("--date", help="The run's date, YYYY-MM-DD: the job's only clock.")
+    ] = None,
     env: Annotated[str | None, typer.Option("--env", envvar="WATTLAKE_ENV", help="Settings conf/NAME.yaml.")] = None,
     key: Annotated[list[str] | None, typer.Option("--key", help="An option of the job, as name=value.")] = None,
     rows: Annotated[int, typer.Option("--rows", help="With `tables`: rows shown.")] = 10,

@@ -115,4 +115,3 @@ class ChangingLake(Lake):
     def mark_consumed(self, job: str, changes: list[Change]) -> None:
         """Note that the job has taken up these deliveries. The last step of a job."""
         self.changes.mark(job, changes)
-

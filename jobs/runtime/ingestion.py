@@ -195,7 +195,9 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
 
 def _stage(received: Received, suite: "Suite") -> None:
     ctx = received.ctx
-    rows = read_deliveries(ctx.spark, received.deliveries, received.feed, received.readers, load_keys(ctx.settings.secrets))
+    rows = read_deliveries(
+        ctx.spark, received.deliveries, received.feed, received.readers, load_keys(ctx.settings.secrets)
+    )
     for step in received.steps:
         rows = step(rows)
     judged = with_broken_rules(rows, suite).withColumn("row_id", F.monotonically_increasing_id())
@@ -293,7 +295,9 @@ def _stop_on_batch_rules(judged: Judged) -> None:
         return
     for rule in broken_batch_rules(judged.good, judged.suite):
         if rule.severity == "error":
-            raise DataError(f"{judged.suite.table}: {rule.id} does not hold for the batch: {rule.reason}. Nothing was written.")
+            raise DataError(
+                f"{judged.suite.table}: {rule.id} does not hold for the batch: {rule.reason}. Nothing was written."
+            )
         judged.received.ctx.log.warning("%s does not hold for the batch: %s", rule.id, rule.reason)
 
 
@@ -338,7 +342,12 @@ def _outcomes(judged: Judged, table: Table, *, with_held: bool) -> "DataFrame":
     """
     columns = [*table.key, "received_at", "delivery_id"]
     incoming = _complete(judged.good, table).select(
-        *columns, "source_file", "source_row", "row_id", _values_hash(table).alias("said"), F.lit(False).alias("is_held")
+        *columns,
+        "source_file",
+        "source_row",
+        "row_id",
+        _values_hash(table).alias("said"),
+        F.lit(False).alias("is_held"),
     )
     both = incoming
     if with_held:
@@ -520,7 +529,9 @@ def _rule_results(judged: Judged) -> list[dict[str, Any]]:
     ]
 
 
-def _ledger(received: Received, delivery: Delivery, status: str, reason: str | None, touched: list[str]) -> dict[str, Any]:
+def _ledger(
+    received: Received, delivery: Delivery, status: str, reason: str | None, touched: list[str]
+) -> dict[str, Any]:
     return {
         "feed": received.feed.name,
         "delivery_id": delivery.delivery_id,

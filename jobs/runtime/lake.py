@@ -32,7 +32,10 @@ def _is_conflict(error: BaseException) -> bool:
 
 
 _retry_conflicts = retry(
-    retry=retry_if_exception(_is_conflict), stop=stop_after_attempt(6), wait=wait_random_exponential(max=8), reraise=True
+    retry=retry_if_exception(_is_conflict),
+    stop=stop_after_attempt(6),
+    wait=wait_random_exponential(max=8),
+    reraise=True,
 )
 
 
@@ -92,15 +95,13 @@ class Lake:
         """Create the table with its comments and properties unless it is there."""
         if self.exists(table):
             return
-        columns = ", ".join(
-            f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in table.columns
-        )
+        columns = ", ".join(f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in table.columns)
         partitioned = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
         vectors = str(table.deletion_vectors).lower()
         self._session().sql(
             f"CREATE TABLE IF NOT EXISTS {self._sql_name(table)} ({columns}) USING DELTA {partitioned} "
             f"COMMENT '{_quoted(table.comment)}' "
-            f"TBLPROPERTIES ('delta.enableDeletionVectors' = '{vectors}', 'delta.dataSkippingNumIndexedCols' = '-1', "
+            f"TBLPROPERTIES ('delta.enableDeletionVectors' = '{vectors}', "
             f"'delta.dataSkippingStatsColumns' = '{','.join(_stats_columns(table))}')"
         )
 
@@ -113,9 +114,7 @@ class Lake:
     @_retry_conflicts
     def upsert(self, rows: DataFrame, table: Table) -> None:
         """Keyed merge in which the later (received_at, delivery_id) wins. `rows` holds one row a key."""
-        later = (
-            "s.received_at > t.received_at OR (s.received_at = t.received_at AND s.delivery_id > t.delivery_id)"
-        )
+        later = "s.received_at > t.received_at OR (s.received_at = t.received_at AND s.delivery_id > t.delivery_id)"
         self._merge(rows, table, f"WHEN MATCHED AND ({later}) THEN UPDATE SET *")
 
     @_retry_conflicts
@@ -136,10 +135,15 @@ class Lake:
         source = self._selected(rows, table)
         pruning = [self._partition_condition(source, table)] if table.partitioned_by else []
         on = " AND ".join([*pruning, *(f"t.`{name}` <=> s.`{name}`" for name in table.key)])
-        self._session().sql(
-            f"MERGE INTO {self._sql_name(table)} t USING {{source}} s ON {on} {when_matched} WHEN NOT MATCHED THEN INSERT *",
-            source=source,
-        )
+        view = f"merge_source_{uuid.uuid4().hex}"
+        source.createOrReplaceTempView(view)
+        try:
+            self._session().sql(
+                f"MERGE INTO {self._sql_name(table)} t USING {view} s ON {on} {when_matched} "
+                "WHEN NOT MATCHED THEN INSERT *"
+            )
+        finally:
+            self._session().catalog.dropTempView(view)
 
     def _partition_condition(self, source: DataFrame, table: Table) -> str:
         (column,) = table.partitioned_by
@@ -200,16 +204,16 @@ class Lake:
         """Exactly the declared columns, cast to the declared types; what a frame lacks is null."""
         have = set(rows.columns)
         return rows.select(
-            *(
-                (F.col(c.name) if c.name in have else F.lit(None)).cast(c.type).alias(c.name)
-                for c in table.columns
-            )
+            *((F.col(c.name) if c.name in have else F.lit(None)).cast(c.type).alias(c.name) for c in table.columns)
         )
 
 
 def _stats_columns(table: Table) -> Iterable[str]:
     """Columns with file statistics: key and provenance. Statistics of arrays cost and never help."""
-    names = [*table.key, *(n for n in ("received_at", "delivery_id") if n in table.column_names)]
+    names = [
+        *(n for n in table.key if n not in table.partitioned_by),
+        *(n for n in ("received_at", "delivery_id") if n in table.column_names),
+    ]
     return dict.fromkeys(names)
 
 

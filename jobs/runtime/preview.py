@@ -35,7 +35,9 @@ def _list(lake: Lake, console: Console) -> None:
 
 
 def _show(lake: Lake, table: Table, rows: int, console: Console) -> None:
-    console.print(f"[bold]{table.name}[/bold]: {table.comment}\nkey: {', '.join(table.key)}; folder: {lake.path(table)}")
+    console.print(
+        f"[bold]{table.name}[/bold]: {table.comment}\nkey: {', '.join(table.key)}; folder: {lake.path(table)}"
+    )
     meanings = Grid("column", "type", "meaning", box=None, header_style="bold")
     for column in table.columns:
         meanings.add_row(column.name, column.type.simpleString(), column.comment)

@@ -5,13 +5,15 @@ Great Expectations then validates the outcome of each rule on each row, rebuilt 
 rules occurred. So the pages show counts of rows and cost no second pass over the data.
 """
 
-import hashlib
-import json
+import logging
+import os
+import shutil
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from pyspark.sql import functions as F
 
 from expectations.rule import Rule, Suite
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 10
 
 
-def with_broken_rules(rows: "DataFrame", suite: Suite, errors: str = "broken_rules", warns: str = "flags") -> "DataFrame":
+def with_broken_rules(
+    rows: "DataFrame", suite: Suite, errors: str = "broken_rules", warns: str = "flags"
+) -> "DataFrame":
     """Add two columns: ids of the error and of the warn row rules whose condition is false.
 
     A row which stands for a file that could not be read is judged by no rule.
@@ -97,3 +101,106 @@ def gate(ctx: "Context", rows: "DataFrame", suite: Suite) -> "DataFrame":
         )
         raise DataError(f"{suite.table} is not written, as its suite does not pass; what was there stays:\n{lines}")
     return staged.drop("_errors", "_warns")
+
+
+# -- pages -----------------------------------------------------------------------------------------------------------
+
+
+def compiled_suite(suite: Suite) -> Any:
+    """The suite as a Great Expectations suite: each rule a column of outcomes, which must be true on every row.
+
+    An `error` rule is critical, a `warn` rule a warning; the reason stands beside the result.
+    """
+    import great_expectations as gx
+
+    severity = {"error": "critical", "warn": "warning"}
+    return gx.ExpectationSuite(
+        name=suite.table,
+        expectations=[
+            gx.expectations.ExpectColumnValuesToBeInSet(
+                column=rule.id,
+                value_set=[True],
+                severity=severity[rule.severity],
+                notes=f"{rule.reason}. Rule: {rule.condition}",
+                meta={"condition": rule.condition, "scope": rule.scope},
+            )
+            for rule in suite.rules
+        ],
+    )
+
+
+def outcome_frame(suite: Suite, counts: Sequence[dict[str, Any]]) -> Any:
+    """One row a judged row and one Boolean column a rule, rebuilt from the books' counts (`ops.rule_results`).
+
+    Rules are looked at one by one, so only the number of rows which broke each matters, not which rows they are.
+    """
+    import numpy as np
+    import pandas as pd
+
+    judged = {c["rule_id"]: 0 for c in counts}
+    broken = dict(judged)
+    for c in counts:
+        judged[c["rule_id"]] += c["rows_judged"]
+        broken[c["rule_id"]] += c["rows_broken"]
+    length = max(judged.values(), default=0)
+    columns = {}
+    for rule in suite.rules:
+        outcome = np.ones(length, dtype=bool)
+        outcome[: broken.get(rule.id, 0)] = False
+        # batch rules are judged once for all rows: they show as all true or all false
+        columns[rule.id] = outcome if rule.scope == "row" else np.full(length, broken.get(rule.id, 0) == 0)
+    return pd.DataFrame(columns)
+
+
+def write_pages(ctx: "Context", suites: dict[str, Suite]) -> str:
+    """Validate the outcomes of all suites judged for the run's date and build the Data Docs pages."""
+    latest: dict[tuple[str, str | None, str], dict[str, Any]] = {}
+    for row in ctx.books.read(RULE_RESULTS, run_date=ctx.date):
+        latest[row["table_name"], row["delivery_id"], row["rule_id"]] = row
+    by_table: dict[str, list[dict[str, Any]]] = {}
+    for (table, _, _), row in latest.items():
+        by_table.setdefault(table, []).append(row)
+    if not by_table:
+        return f"no suite was judged for {ctx.date}"
+    docs = ctx.settings.quality.docs.resolve()
+    docs.mkdir(parents=True, exist_ok=True)
+    with FileLock(docs / ".lock"):
+        passed = _validate(docs, ctx.date, {t: (suites[t], by_table[t]) for t in sorted(by_table) if t in suites})
+        _forget_old(docs, ctx.settings.quality.keep_validations)
+    return f"{len(passed)} suites, {sum(passed.values())} passed without remark; pages: {docs / PAGES}"
+
+
+PAGES = Path("gx/uncommitted/data_docs/local_site/index.html")
+
+
+def _validate(docs: Path, run_date: date, judged: dict[str, tuple[Suite, list[dict[str, Any]]]]) -> dict[str, bool]:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context import set_context
+
+    context = gx.get_context(mode="file", project_root_dir=str(docs))
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_or_update_pandas("outcomes")
+    passed = {}
+    for table, (suite, counts) in judged.items():
+        frame = outcome_frame(suite, counts)
+        asset = source.add_dataframe_asset(table)
+        batch = asset.add_batch_definition_whole_dataframe("rows judged")
+        held = context.suites.add_or_update(compiled_suite(suite))
+        definition = gx.ValidationDefinition(name=table, data=batch, suite=held)
+        context.validation_definitions.add_or_update(definition)
+        run = RunIdentifier(run_name=run_date.isoformat(), run_time=datetime.combine(run_date, time(), UTC))
+        result = definition.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY", run_id=run)
+        passed[table] = bool(result.success)
+    context.build_data_docs()
+    set_context(None)  # the context is a global of the library: another folder comes next time
+    return passed
+
+
+def _forget_old(docs: Path, keep: int) -> None:
+    """Keep the results of the latest run dates of each suite."""
+    for suite in (docs / "gx/uncommitted/validations").glob("*/*"):
+        for old in sorted(suite.iterdir())[:-keep]:
+            shutil.rmtree(old, ignore_errors=True)

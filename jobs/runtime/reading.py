@@ -174,7 +174,9 @@ def _as(wanted: pa.Schema, rows: pa.Table, constants: dict[str, Any]) -> pa.Tabl
     columns = []
     for field in wanted:
         if field.name in constants:
-            columns.append(pa.array([constants[field.name]], field.type).take(pa.array([0] * rows.num_rows, pa.int32())))
+            columns.append(
+                pa.array([constants[field.name]], field.type).take(pa.array([0] * rows.num_rows, pa.int32()))
+            )
         elif field.name in rows.column_names:
             column = rows.column(field.name)
             columns.append(column if column.type == field.type else column.cast(field.type))

@@ -75,7 +75,9 @@ class SecretsSettings(_Section):
     """Where the keys of pseudonyms and of the vault come from."""
 
     folder: Path = Field(description="Folder (0700) with the files pseudonym.key and vault.key (0600)")
-    generate: bool = Field(description="Whether missing keys are made at the first run; off where keys come from a safe")
+    generate: bool = Field(
+        description="Whether missing keys are made at the first run; off where keys come from a safe"
+    )
 
 
 class QualitySettings(_Section):
@@ -92,6 +94,7 @@ class ForecastSettings(_Section):
     history_days: int = Field(description="Days of history read for training and scoring")
     horizon_days: int = Field(description="Days ahead")
     backtest_origins: int = Field(description="Rolling origins of the back-test")
+    train_customers: int = Field(description="Customers whose history is read to the driver, sampled by hash")
     train_rows: int = Field(description="Rows the model is fitted on, sampled by hash")
     seed: int = Field(description="Seed of sampling and fit")
 
@@ -111,7 +114,11 @@ class Settings(BaseSettings):
     """All settings of a run."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", nested_model_default_partial_update=True
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     lake: LakeSettings
@@ -168,7 +175,18 @@ def load_settings(env: str | None = None) -> Settings:
 
 
 # variables with our prefix which are not settings but tell programs about the run
-_NOT_SETTINGS = {"CONF", "ENV", "HOME", "SUBMIT", "COMMAND", "SPARK_MASTER"}
+_NOT_SETTINGS = {
+    "CONF",
+    "ENV",
+    "HOME",
+    "SUBMIT",
+    "COMMAND",
+    "SPARK_MASTER",
+    "PSEUDONYM_KEY",
+    "VAULT_KEY",
+    "CONNECT_PORT",
+    "PYTHON",
+}
 
 
 def _refuse_unknown_variables() -> None:
@@ -178,7 +196,7 @@ def _refuse_unknown_variables() -> None:
             continue
         name = variable.removeprefix(PREFIX)
         section, _, key = name.lower().partition("__")
-        if name in _NOT_SETTINGS or not key and section not in sections:
+        if name in _NOT_SETTINGS or (not key and section not in sections):
             continue
         model = sections.get(section)
         if not (isinstance(model, type) and issubclass(model, BaseModel)):

@@ -1,0 +1,55 @@
+# Wattlake: every command a person needs. `make help` lists them.
+# Needs Python 3.11, Java 17 and make; everything else is installed into .venv and .wattlake.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/bin/uv
+JARS := .wattlake/jars
+CUSTOMERS ?= 2000
+HISTORY_DAYS ?= 120
+export PYTHONWARNINGS ?= ignore::FutureWarning
+
+.PHONY: help setup demo lcl test check faults bench up down docs lock clean
+
+help: ## Say what the targets do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed $(JARS)/.fetched ## Install the locked versions and Delta's jars, once
+
+$(VENV)/.installed: requirements.lock setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: set PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv==0.13.9
+	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --config-settings editable_mode=compat -e .
+	@touch $@
+
+$(JARS)/.fetched: conf/delta-jars.xml conf/ivysettings.xml $(VENV)/.installed
+	@$(BIN)/python -c 'from jobs.runtime.session import check_java; check_java()'
+	@mkdir -p $(JARS)
+	@java -cp "$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pyspark").submodule_search_locations[0])')/jars/*" \
+		org.apache.ivy.Main -settings conf/ivysettings.xml -cache .wattlake/ivy -ivy conf/delta-jars.xml -types jar \
+		-retrieve "$(JARS)/[artifact]-[revision].[ext]" > .wattlake/ivy.log 2>&1 || { tail -20 .wattlake/ivy.log; exit 1; }
+	@touch $@
+
+test: setup ## Run all tests
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, types, layers: the checks of a commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: ## Resolve the newest versions which setup.py allows into requirements.lock
+	$(UV) pip compile setup.py --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --upgrade -o requirements.lock
+
+clean: ## Remove what demo, lcl and tests have made; the installation stays
+	@$(BIN)/python deploy/services.py down --env demo || true
+	@$(BIN)/python deploy/services.py down --env lcl || true
+	rm -rf .wattlake/demo .wattlake/lcl .wattlake/local .wattlake/faults .wattlake/bench

@@ -1,0 +1,43 @@
+"""Readers of delivered files by the name which a feed declares: bytes in, typed Arrow tables out."""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from jobs.kernels.curve_wide import METRIC_COLUMNS, iter_curves
+from jobs.kernels.files import BadFile, open_bytes
+from jobs.kernels.pseudonyms import customer_keys, encrypt_values
+from jobs.kernels.table_csv import read_table
+from schemas.feed import Feed
+
+
+class Readers:
+    """The readers as the runtime asks for them; knows which errors are the file's fault."""
+
+    def metric_columns(self, reader: str) -> Sequence[tuple[str, str]]:
+        """Columns (name, "int" or "float") which a reader adds for the rules."""
+        return METRIC_COLUMNS if reader == "curve_wide" else ()
+
+    def read(
+        self, data: bytes, name: str, feed: Feed, pseudonym_key: bytes, vault_key: bytes
+    ) -> Iterator[tuple[pa.Table, list[str]]]:
+        """Rows of a file in pieces, each with the names of columns which are not declared. BadFile if it is none."""
+
+        def pseudonymise(values: pa.Array) -> pa.Array:
+            return customer_keys(values, pseudonym_key)
+
+        def encrypt(values: pa.Array) -> pa.Array:
+            return encrypt_values(values, vault_key)
+
+        plain = open_bytes(data, name)
+        if feed.reader == "curve_wide":
+            yield from iter_curves(plain, name, feed)
+        else:
+            yield read_table(plain, name, feed, pseudonymise, encrypt)
+
+    def problem(self, error: Exception) -> str | None:
+        """What is wrong with the file, for a person; None when the error is not the file's fault."""
+        return str(error) if isinstance(error, BadFile) else None
+
+
+READERS = Readers()

@@ -1,0 +1,191 @@
+"""Runs, metrics, plots, registered models and their champion. The only place where MLflow is spoken.
+
+A model is stored as bytes which its own code reads without running anything (`models.*.from_bytes`), registered under
+a name, and used by its alias `champion`.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.lake import Lake
+from jobs.runtime.settings import Settings
+from schemas.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+USAGE_FORECAST = "usage_forecast"
+SEGMENTS = "segments"
+CHAMPION = "champion"
+MODEL_FILE = "model.bin"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model version in use."""
+
+    name: str
+    version: str
+    data: bytes
+
+    @property
+    def label(self) -> str:
+        """Name and version as score rows carry them."""
+        return f"{self.name}/{self.version}"
+
+
+class TrackedRun:
+    """An MLflow run that is open."""
+
+    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+        """Of a client and a run."""
+        self._client = client
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters."""
+        for name, value in values.items():
+            self._client.log_param(self.run_id, name, value)
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics; a value that is not a number is left out, as a plot of it would say nothing."""
+        for name, value in values.items():
+            if value == value:
+                self._client.log_metric(self.run_id, name, float(value), step=step)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        for name, value in values.items():
+            self._client.set_tag(self.run_id, name, value)
+
+    def figure(self, figure: "Figure", name: str) -> None:
+        """Log a plot as PNG."""
+        self._client.log_figure(self.run_id, figure, f"plots/{name}.png")
+
+    def text(self, text: str, name: str) -> None:
+        """Log a text file, such as a table in CSV."""
+        self._client.log_text(self.run_id, text, name)
+
+    def model(self, data: bytes) -> None:
+        """Log the model's bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / MODEL_FILE
+            file.write_bytes(data)
+            self._client.log_artifact(self.run_id, str(file), "model")
+
+
+class Tracking:
+    """Access to the tracking store and the registry."""
+
+    def __init__(self, settings: Settings, run_date: date, lake: Lake) -> None:
+        """`lake` tells the versions of the input tables."""
+        self._settings = settings
+        self._date = run_date
+        self._lake = lake
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        for name in ("alembic", "mlflow"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        from mlflow import MlflowClient
+
+        uri = self._settings.tracking.uri
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    @contextmanager
+    def run(self, kind: str, inputs: Sequence[Table]) -> Iterator[TrackedRun]:
+        """A run of one kind of model, tagged with the run's date, the code's and the input tables' versions."""
+        client = self._client
+        tags = {
+            "mlflow.runName": f"{kind} {self._date.isoformat()}",
+            "as_of_date": self._date.isoformat(),
+            "code_version": installed_version("wattlake"),
+            **{f"input.{table.name}": str(self._lake.version(table)) for table in inputs},
+        }
+        run = client.create_run(self._experiment(kind), tags=tags, start_time=_millis(datetime.now(UTC)))
+        tracked = TrackedRun(client, run.info.run_id)
+        try:
+            yield tracked
+        except BaseException:
+            client.set_terminated(run.info.run_id, "FAILED")
+            raise
+        client.set_terminated(run.info.run_id, "FINISHED")
+
+    def _experiment(self, kind: str) -> str:
+        name = f"{self._settings.tracking.experiment}/{kind}"
+        held = self._client.get_experiment_by_name(name)
+        if held is not None:
+            return str(held.experiment_id)
+        location = None
+        if self._settings.tracking.uri.startswith("sqlite:///"):
+            location = (self._settings.tracking.artifacts.resolve() / kind).as_uri()
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    def register(self, name: str, run: TrackedRun, description: str) -> str:
+        """Register the run's model under a name; the new version's number."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{self._client.get_run(run.run_id).info.artifact_uri}/model"
+        made = self._client.create_model_version(name, source=source, run_id=run.run_id, description=description)
+        return str(made.version)
+
+    def promote(self, name: str, version: str) -> None:
+        """Let the alias champion point to a version."""
+        self._client.set_registered_model_alias(name, CHAMPION, version)
+
+    def champion(self, name: str) -> Champion | None:
+        """The champion with its bytes; None where there is none yet."""
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        try:
+            held = self._client.get_model_version_by_alias(name, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+        with tempfile.TemporaryDirectory() as folder:
+            file = download_artifacts(
+                f"{held.source}/{MODEL_FILE}", dst_path=folder, tracking_uri=self._settings.tracking.uri
+            )
+            return Champion(name, str(held.version), Path(file).read_bytes())
+
+    def required_champion(self, name: str, trained_by: str) -> Champion:
+        """The champion; DataError saying how to get one where there is none."""
+        held = self.champion(name)
+        if held is None:
+            raise DataError(
+                f"There is no champion of {name} yet: run {trained_by}. If it ran, its model did not beat the baseline; "
+                "the reasons stand in its MLflow run."
+            )
+        return held
+
+
+def as_of_instant(day: date) -> datetime:
+    """End of a date, UTC: the as-of instant of what a run of that date publishes."""
+    return datetime.combine(day, time.max, UTC).replace(microsecond=0)
+
+
+def _millis(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -1,0 +1,45 @@
+"""Assign segments: features.customer_days up to the date -> features.segment_scores, a customer.
+
+The champion is loaded by its alias and applied on the workers. A customer stays in its segment of the slice before
+while it is near the border. A rerun replaces the slice of the date by the same rows.
+
+    wattlake score_segments --date 2025-06-30
+"""
+
+import pandas as pd
+import pyspark.sql.functions as F
+from expectations.features import SEGMENT_SCORES_SUITE
+
+from jobs.models.segments import assign, from_json, profile_frame
+from jobs.runtime.context import Context
+from jobs.runtime.tracking import SEGMENTS
+from jobs.transforms.model_frames import in_chunks, shape_days
+from jobs.transforms.segment_history import segments_before
+from schemas.customers import CUSTOMERS
+from schemas.features import CUSTOMER_DAYS, SEGMENT_SCORES
+
+
+def run(ctx: Context) -> str:
+    """Load the champion, assign in chunks of customers, judge, replace the slice."""
+    champion = ctx.tracking.required_champion(SEGMENTS, "train_segments")
+    days = shape_days(
+        ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, ctx.settings.segments.history_days
+    )
+    held = segments_before(ctx.lake.read(SEGMENT_SCORES), ctx.date, champion.label)
+    customers = ctx.lake.read(CUSTOMERS).select("customer_key").distinct().count()
+    as_of, label, text = ctx.date, champion.label, champion.data.decode("utf-8")
+
+    def segment(chunk: pd.DataFrame) -> pd.DataFrame:
+        current = chunk.groupby("unique_id")["held_segment_id"].first()
+        assigned = assign(from_json(text), profile_frame(chunk), current)
+        known = assigned["segment_id"].notna()
+        return assigned.rename(columns={"unique_id": "customer_key"}).assign(
+            as_of_date=as_of,
+            sufficiency=known.map({True: "sufficient", False: "not_enough_data"}),
+            model_version=label,
+        )
+
+    rows = days.join(held.select(F.col("customer_key").alias("unique_id"), "held_segment_id"), "unique_id", "left")
+    scores = in_chunks(rows, customers, segment, SEGMENT_SCORES.struct)
+    ctx.lake.replace(ctx.gate(scores, SEGMENT_SCORES_SUITE), SEGMENT_SCORES, ctx.date)
+    return f"segments of {champion.label} assigned"

@@ -1,0 +1,75 @@
+"""features.area_loads: an area of the hierarchy and a local date."""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DateType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
+
+from jobs.transforms.changes import Facts, Touched, metered_dates, meters_since
+from jobs.transforms.metering import holds_on, meter_periods
+from schemas.features import AREA_LOADS
+
+Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+WholeDate = Callable[[pa.Table], pa.Table]
+
+# the feeds on which the curve of an area depends
+AREA_FEEDS = ("meter_days", "metering_points")
+
+# a district's curve in one batch; energy in millionths of a kWh, because whole numbers add up to the same in any order
+DISTRICT_PARTS = StructType(
+    [
+        StructField("load_date", DateType()),
+        StructField("district_id", StringType()),
+        StructField("feeder_id", StringType()),
+        StructField("county", StringType()),
+        StructField("prefecture", StringType()),
+        StructField("interval_minutes", IntegerType()),
+        StructField("micro_kwh", ArrayType(LongType())),
+        StructField("value_count", ArrayType(LongType())),
+        StructField("meter_count", IntegerType()),
+        StructField("available_at", TimestampType()),
+    ]
+)
+
+
+def area_dates(touched: Touched, facts: Facts) -> DataFrame:
+    """A local date (load_date) on which an area's curve depends on the new deliveries."""
+    held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
+    if touched.everything:
+        dates = held
+    else:
+        dates = metered_dates(touched, facts.meter_days, facts.readings)
+        if touched.has("metering_points"):
+            since = meters_since(touched, facts.points, facts.customers, facts.tariffs)
+            moved = held.join(since, on="meter_id", how="inner").where("usage_date >= since").drop("since")
+            dates = dates.unionByName(moved)
+    return dates.select(F.col("usage_date").alias("load_date")).distinct()
+
+
+def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:
+    """An area of each level and a local date of the facts' meter days: the curves of its meters added up.
+
+    `add_up` turns meters into sums by district on the workers, batch by batch; `roll_up` makes of the districts of one
+    date the rows of all levels. Neither ever holds the curves of a date's meters in one place.
+    """
+    periods = meter_periods(facts.points)
+    meters = (
+        facts.meter_days.withColumnRenamed("read_date", "load_date")
+        .join(periods, on="meter_id", how="inner")
+        .where(holds_on(F.col("load_date")))
+        .select(
+            "load_date",
+            "district_id",
+            "feeder_id",
+            "county",
+            "prefecture",
+            "interval_minutes",
+            "kwh",
+            "multiplier",
+            F.greatest("received_at", "point_received_at").alias("available_at"),
+        )
+    )
+    parts = meters.mapInArrow(add_up, DISTRICT_PARTS)
+    return parts.groupBy("load_date").applyInArrow(roll_up, AREA_LOADS.struct)

@@ -1,0 +1,236 @@
+"""What depends on new deliveries: meters, customers, dates and months whose features are to be made again.
+
+Every function looks at the rows which the deliveries brought and are still held, never at the history: cost follows
+the delivery. `delivery_ids` are those of one feed.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from jobs.transforms.metering import holds_on, meter_periods
+from schemas import Table
+from schemas.customers import CUSTOMERS
+from schemas.meter_days import METER_DAYS
+from schemas.metering_points import METERING_POINTS
+from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.register_readings import REGISTER_READINGS
+
+# the feeds on which a customer's day depends
+DAY_FEEDS = (
+    "meter_days",
+    "register_readings",
+    "metering_points",
+    "customers",
+    "tariffs",
+    "weather_hours",
+    "calendar",
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The core tables on which a customer's day depends, and the time zone of its local dates."""
+
+    meter_days: DataFrame
+    readings: DataFrame
+    points: DataFrame
+    customers: DataFrame
+    tariffs: DataFrame
+    weather: DataFrame
+    calendar: DataFrame
+    time_zone: str
+
+    @classmethod
+    def of(cls, read: Callable[[Table], DataFrame], time_zone: str) -> "Facts":
+        """All of them, by a function that reads a table."""
+        return cls(
+            meter_days=read(METER_DAYS),
+            readings=read(REGISTER_READINGS),
+            points=read(METERING_POINTS),
+            customers=read(CUSTOMERS),
+            tariffs=read(TARIFFS),
+            weather=read(WEATHER_HOURS),
+            calendar=read(CALENDAR),
+            time_zone=time_zone,
+        )
+
+    def on(self, dates: Sequence[date]) -> "Facts":
+        """Readings of these dates alone, with the registers of the dates before: other files are never opened."""
+        before = {day - timedelta(days=1) for day in dates}
+        return replace(
+            self,
+            meter_days=self.meter_days.where(F.col("read_date").isin(sorted(dates))),
+            readings=self.readings.where(F.col("read_date").isin(sorted({*dates, *before}))),
+        )
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """New deliveries of one feed and the local dates of the rows which they changed (where its rows have dates)."""
+
+    delivery_ids: tuple[str, ...] = ()
+    dates: tuple[date, ...] = ()
+
+    def rows(self, table: DataFrame) -> DataFrame:
+        """The rows of a table which these deliveries brought."""
+        return table.where(F.col("delivery_id").isin(list(self.delivery_ids)))
+
+
+NOTHING = Delivered()
+
+
+@dataclass(frozen=True)
+class Touched:
+    """New deliveries by feed; `everything` when the derived table does not exist yet."""
+
+    by_feed: Mapping[str, Delivered] = field(default_factory=dict)
+    everything: bool = False
+
+    def of(self, feed: str) -> Delivered:
+        """What is new of a feed."""
+        return self.by_feed.get(feed, NOTHING)
+
+    def has(self, *feeds: str) -> bool:
+        """Whether any of the feeds has new deliveries."""
+        return any(self.of(feed).delivery_ids for feed in feeds)
+
+
+class Change(Protocol):
+    """A loaded delivery."""
+
+    @property
+    def feed(self) -> str:
+        """Its feed."""
+
+    @property
+    def delivery_id(self) -> str:
+        """Its id."""
+
+    @property
+    def touched_dates(self) -> Collection[date]:
+        """Local dates of the rows which it changed; none where its rows have no dates."""
+
+
+def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
+    """Sort new deliveries by feed."""
+    ids: dict[str, list[str]] = {}
+    dates: dict[str, set[date]] = {}
+    for change in changes:
+        ids.setdefault(change.feed, []).append(change.delivery_id)
+        dates.setdefault(change.feed, set()).update(change.touched_dates)
+    return Touched({f: Delivered(tuple(sorted(ids[f])), tuple(sorted(dates[f]))) for f in ids}, everything)
+
+
+def metered_dates(touched: Touched, meter_days: DataFrame, readings: DataFrame) -> DataFrame:
+    """A meter and a date (meter_id, usage_date) on which a new reading has a say.
+
+    A register reading says how much was used before it and how much after it: its own date and the next one.
+    """
+    new_days, new_readings = touched.of("meter_days"), touched.of("register_readings")
+    of_days = _of_dates(new_days, meter_days).select("meter_id", F.col("read_date").alias("usage_date"))
+    of_readings = _of_dates(new_readings, readings).select(
+        "meter_id", F.explode(F.array("read_date", F.date_add("read_date", 1))).alias("usage_date")
+    )
+    return of_days.unionByName(of_readings).distinct()
+
+
+def _of_dates(new: Delivered, rows: DataFrame) -> DataFrame:
+    return new.rows(rows).where(F.col("read_date").isin(list(new.dates)))
+
+
+def meters_since(touched: Touched, points: DataFrame, customers: DataFrame, tariffs: DataFrame) -> DataFrame:
+    """A meter and the date (meter_id, since) from which master data changed something about its energy.
+
+    A new or corrected row of a metering point concerns all meters of the point from its `installed_from` on; a new
+    tariff of a customer, and a new version of a tariff, concern the meters of those who have it.
+    """
+    held = points.select("point_id", "meter_id", "customer_key")
+    of_points = held.join(
+        touched.of("metering_points").rows(points).select("point_id", F.col("installed_from").alias("since")),
+        on="point_id",
+        how="inner",
+    ).select("meter_id", "since")
+    order = Window.partitionBy("customer_key").orderBy("valid_from")
+    before = customers.withColumn("tariff_before", F.lag("tariff_code").over(order))
+    changed = before.where(~F.col("tariff_code").eqNullSafe(F.col("tariff_before")))
+    of_customers = held.join(
+        touched.of("customers").rows(changed).select("customer_key", F.col("valid_from").alias("since")),
+        on="customer_key",
+        how="inner",
+    ).select("meter_id", "since")
+    codes = touched.of("tariffs").rows(tariffs).groupBy("tariff_code").agg(F.min("valid_from").alias("since"))
+    holders = customers.select("customer_key", "tariff_code").distinct()
+    of_tariffs = (
+        holders.join(codes, on="tariff_code", how="inner")
+        .join(held, on="customer_key", how="inner")
+        .select("meter_id", "since")
+    )
+    every = of_points.unionByName(of_customers).unionByName(of_tariffs)
+    return every.groupBy("meter_id").agg(F.min("since").alias("since"))
+
+
+def weather_dates(touched: Touched, weather: DataFrame, time_zone: str) -> DataFrame:
+    """A place and a local date (prefecture, usage_date) with new weather."""
+    local = F.from_utc_timestamp("hour_at", time_zone)
+    new = touched.of("weather_hours").rows(weather)
+    return new.select(F.col("place").alias("prefecture"), F.to_date(local).alias("usage_date")).distinct()
+
+
+def calendar_dates(touched: Touched, calendar: DataFrame, until: date) -> DataFrame:
+    """A local date (usage_date) up to `until` about which the calendar says something new."""
+    new = touched.of("calendar").rows(calendar).where(F.col("calendar_date") <= F.lit(until))
+    return new.select(F.col("calendar_date").alias("usage_date")).distinct()
+
+
+def customer_dates(touched: Touched, facts: Facts, until: date) -> DataFrame:
+    """A customer and a date (customer_key, usage_date) up to `until` whose features depend on the new deliveries."""
+    periods = meter_periods(facts.points)
+    held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
+    if touched.everything:
+        return _customers_of(held, periods)
+    parts = [_customers_of(metered_dates(touched, facts.meter_days, facts.readings), periods)]
+    if touched.has("metering_points", "customers", "tariffs"):
+        since = meters_since(touched, facts.points, facts.customers, facts.tariffs)
+        dated = held.join(since, on="meter_id", how="inner").where("usage_date >= since").drop("since")
+        # the meter may have counted for another customer, or for none, before: every holder of its points is looked at
+        parts.append(_all_holders(dated, facts.points))
+    if touched.has("weather_hours"):
+        places = F.broadcast(weather_dates(touched, facts.weather, facts.time_zone))
+        parts.append(_expected(periods.join(places, on="prefecture", how="inner")))
+    if touched.has("calendar"):
+        parts.append(_expected(periods.crossJoin(F.broadcast(calendar_dates(touched, facts.calendar, until)))))
+    every = parts[0]
+    for part in parts[1:]:
+        every = every.unionByName(part)
+    # weather and calendars are known ahead of the readings
+    return every.where(F.col("usage_date") <= F.lit(until)).distinct()
+
+
+def _customers_of(meter_dates: DataFrame, periods: DataFrame) -> DataFrame:
+    return _expected(periods.join(meter_dates, on="meter_id", how="inner"))
+
+
+def _expected(dated_periods: DataFrame) -> DataFrame:
+    return dated_periods.where(holds_on(F.col("usage_date"))).select("customer_key", "usage_date").distinct()
+
+
+def _all_holders(meter_dates: DataFrame, points: DataFrame) -> DataFrame:
+    of_meters = points.select("point_id", "meter_id").distinct()
+    of_points = points.select("point_id", "customer_key").distinct()
+    return (
+        meter_dates.join(of_meters, on="meter_id", how="inner")
+        .join(of_points, on="point_id", how="inner")
+        .select("customer_key", "usage_date")
+        .distinct()
+    )
+
+
+def dates_of(keys: DataFrame) -> list[date]:
+    """The dates in `usage_date`, which are few whatever the number of customers."""
+    return sorted(row.usage_date for row in keys.select("usage_date").distinct().collect())

@@ -1,0 +1,122 @@
+"""Which meter counts for whom on which date, and what its registers say."""
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+# stands for "still installed", so that dates compare without null
+NEVER = date(9999, 12, 31)
+
+# no dial has fewer whole digits; below that a falling reading is a mistake and not a roll-over
+_FEWEST_DIGITS = 4
+# a dial rolls over from its last tenth into its first: any other fall is an exchanged or misread dial
+_NEAR_TOP, _NEAR_ZERO = 0.9, 0.1
+
+
+def meter_periods(points: DataFrame) -> DataFrame:
+    """A meter at a metering point from `starts_on` to before `ends_on`; what the master data say, made consistent.
+
+    A period ends when the master data say so, when the next row of the point begins, or when the meter itself turns up
+    at another point. `is_swapped_out`: on `ends_on` another meter takes over for the same customer. What this one
+    measured on that date before it was taken down still counts then, which `holds_on` takes into account.
+    """
+    of_point = Window.partitionBy("point_id").orderBy("installed_from")
+    of_meter = Window.partitionBy("meter_id").orderBy("installed_from", "point_id")
+    never = F.lit(NEVER)
+    following = points.select(
+        "*",
+        F.coalesce(F.lead("installed_from").over(of_point), never).alias("next_at_point"),
+        F.lead("meter_id").over(of_point).alias("next_meter"),
+        F.lead("customer_key").over(of_point).alias("next_customer"),
+        F.coalesce(F.lead("installed_from").over(of_meter), never).alias("next_of_meter"),
+    ).withColumn("ends_on", F.least(F.coalesce("installed_to", never), "next_at_point", "next_of_meter"))
+    swapped_out = (
+        (F.col("next_at_point") == F.col("ends_on"))
+        & (F.col("next_of_meter") != F.col("ends_on"))
+        & (F.col("next_meter") != F.col("meter_id"))
+        & F.col("next_customer").eqNullSafe(F.col("customer_key"))
+    )
+    return following.select(
+        "point_id",
+        "meter_id",
+        "customer_key",
+        "multiplier",
+        "district_id",
+        "feeder_id",
+        "county",
+        "prefecture",
+        F.col("installed_from").alias("starts_on"),
+        "ends_on",
+        F.coalesce(swapped_out, F.lit(False)).alias("is_swapped_out"),
+        F.col("received_at").alias("point_received_at"),
+    ).where("starts_on < ends_on")
+
+
+def holds_on(day: Column) -> Column:
+    """Whether a meter period counts on a date."""
+    inside = (F.col("starts_on") <= day) & (day < F.col("ends_on"))
+    return inside | (F.col("is_swapped_out") & (day == F.col("ends_on")))
+
+
+def customers_on(day: date, customers: DataFrame) -> DataFrame:
+    """A customer with the version of its row which holds on the date: the latest `valid_from` up to it."""
+    order = Window.partitionBy("customer_key").orderBy(F.desc("valid_from"))
+    held = customers.where(F.col("valid_from") <= F.lit(day))
+    return held.withColumn("place", F.row_number().over(order)).where("place = 1").drop("place")
+
+
+def customer_periods(customers: DataFrame) -> DataFrame:
+    """A customer from `valid_from` to before `valid_until`."""
+    order = Window.partitionBy("customer_key").orderBy("valid_from")
+    until = F.coalesce(F.lead("valid_from").over(order), F.lit(NEVER))
+    return customers.withColumn("valid_until", until)
+
+
+def register_days(readings: DataFrame) -> DataFrame:
+    """A meter and a local date: energy by the total register, dial kWh, and when it was known.
+
+    The reading of a date is taken at the midnight which ends it: energy = reading(date) - reading(date before). What
+    the source states as the date's energy comes first. Null where the registers do not tell, as after a swap.
+    """
+    total = readings.where("register_code = 'total'")
+    ends = total.select(
+        "meter_id",
+        F.col("read_date").alias("usage_date"),
+        F.col("reading_kwh").alias("after_kwh"),
+        F.lit(None).cast("double").alias("before_kwh"),
+        "day_kwh",
+        F.col("received_at").alias("register_received_at"),
+    )
+    begins = total.select(
+        "meter_id",
+        F.date_add("read_date", 1).alias("usage_date"),
+        F.lit(None).cast("double").alias("after_kwh"),
+        F.col("reading_kwh").alias("before_kwh"),
+        F.lit(None).cast("double").alias("day_kwh"),
+        F.col("received_at").alias("register_received_at"),
+    )
+    both = (
+        ends.unionByName(begins)
+        .groupBy("meter_id", "usage_date")
+        .agg(
+            # each of them occurs once: max only drops the nulls of the other half
+            F.max("after_kwh").alias("after_kwh"),
+            F.max("before_kwh").alias("before_kwh"),
+            F.max("day_kwh").alias("day_kwh"),
+            F.max("register_received_at").alias("register_received_at"),
+        )
+    )
+    energy = F.coalesce(F.col("day_kwh"), dial_difference(F.col("before_kwh"), F.col("after_kwh")))
+    return both.select("meter_id", "usage_date", energy.alias("register_dial_kwh"), "register_received_at").where(
+        "register_dial_kwh IS NOT NULL"
+    )
+
+
+def dial_difference(before: Column, after: Column) -> Column:
+    """How far a dial moved, with at most one roll-over at a power of ten; null where it moved back otherwise."""
+    digits = F.greatest(F.floor(F.log10(F.greatest(before, F.lit(1.0)))) + 1, F.lit(_FEWEST_DIGITS))
+    top = F.pow(F.lit(10.0), digits)
+    rolled_over = (before >= top * _NEAR_TOP) & (after <= top * _NEAR_ZERO)
+    return F.when(after >= before, after - before).when(rolled_over, after - before + top)

@@ -1,0 +1,191 @@
+"""Every class of faults is in the files where the ledger says it is."""
+
+from collections import Counter, defaultdict
+from datetime import date
+
+import pytest
+
+from jobs.province import DEFAULT_FAULTS, FAULT_CLASSES
+
+VALUES_FROM = 3
+
+
+@pytest.fixture(scope="module")
+def delivered(faulty_days):
+    """(delivery, file, meter, date) -> rows as delivered."""
+    rows = defaultdict(list)
+    for path in faulty_days.files("meter_days"):
+        cut = {(note["delivery_id"], note["file"]) for note in faulty_days.faults("truncated_file")}
+        if (path.parent.name, path.name) in cut:
+            continue
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            cells = line.split(",")
+            rows[path.parent.name, path.name, cells[0], cells[1]].append(cells)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def whole_notes(faulty_days):
+    """Notes about curves in files that were not cut."""
+    cut = {note["delivery_id"] for note in faulty_days.faults("truncated_file")}
+    return [n for n in faulty_days.faults() if n["feed"] == "meter_days" and n["file"] and n["delivery_id"] not in cut]
+
+
+def curve(delivered, note):
+    """The curve to which a note belongs, None where its row came under another name or stamp."""
+    for stamp in ("", " 24:00:00"):
+        rows = delivered.get((note["delivery_id"], note["file"], note["meter_id"], f"{note['read_date']}{stamp}"))
+        if rows:
+            return rows[0][VALUES_FROM:]
+    return None
+
+
+def spans(delivered, notes, fault):
+    """(delivered, true) values of each note of a class whose row is found and hit by nothing else."""
+    hits = Counter((n["meter_id"], n["read_date"]) for n in notes)
+    for note in notes:
+        cells = curve(delivered, note)
+        if note["fault"] == fault and cells is not None and hits[note["meter_id"], note["read_date"]] == 1:
+            yield cells[note["slot_from"] : note["slot_to"]], note["true_kwh"]
+
+
+def numbers(cells):
+    return [float(cell) for cell in cells]
+
+
+def test_every_class_is_in_the_ledger_and_has_a_default(faulty_days):
+    assert {note["fault"] for note in faulty_days.faults()} == set(FAULT_CLASSES) == set(DEFAULT_FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_so"),
+    [
+        ("missing_points", lambda cells, _: set(cells) == {""}),
+        ("spike", lambda cells, true: numbers(cells)[0] > 5 * max(true[0], 0.1)),
+        ("stuck", lambda cells, _: len(set(cells)) == 1 and float(cells[0]) > 0),
+        ("zero_run", lambda cells, _: set(cells) == {"0"}),
+        ("negative", lambda cells, _: max(numbers(cells)) < 0),
+        ("text_value", lambda cells, _: set(cells) < {"--", "N/A"}),
+        ("kw_as_kwh", lambda cells, true: numbers(cells) == pytest.approx([4 * value for value in true])),
+        ("shifted_clock", lambda cells, true: numbers(cells) != true and sorted(numbers(cells)) == sorted(true)),
+        ("stamp_2400", lambda cells, true: numbers(cells) == true),
+        ("duplicated_row", lambda cells, true: numbers(cells) == true),
+        ("late", lambda cells, true: numbers(cells) == true),
+    ],
+)
+def test_a_curve_is_spoiled_as_noted(delivered, whole_notes, fault, is_so):
+    found = list(spans(delivered, whole_notes, fault))
+    assert found
+    assert all(is_so(cells, true) for cells, true in found)
+
+
+def test_a_corrected_curve_comes_wrong_and_then_right(delivered, whole_notes):
+    wrong = {(n["meter_id"], n["read_date"]): n for n in whole_notes if n["detail"] == "wrong"}
+    right = {(n["meter_id"], n["read_date"]): n for n in whole_notes if n["detail"] == "corrected"}
+    both = [(wrong[key], right[key]) for key in wrong.keys() & right.keys()]
+    compared = 0
+    for first, second in both:
+        assert first["received_at"] < second["received_at"]
+        cells, again = curve(delivered, first), curve(delivered, second)
+        if cells is not None and again is not None:
+            compared += 1
+            assert cells != again
+            assert numbers(again) == second["true_kwh"]
+    assert compared > 3
+
+
+def test_identical_curves_are_those_of_another_meter(delivered, whole_notes):
+    found = 0
+    others = defaultdict(list)
+    for (*_, day), rows in delivered.items():
+        others[day].extend(rows)
+    for note in whole_notes:
+        cells = curve(delivered, note)
+        if note["fault"] == "identical_curves" and cells is not None:
+            same = {row[0] for row in others[note["read_date"].isoformat()] if row[VALUES_FROM:] == cells}
+            found += len(same) > 1
+    assert found > 3
+
+
+def test_swapped_ids_put_one_meters_curve_under_anothers_name(delivered, whole_notes):
+    swapped = [n for n in whole_notes if n["fault"] == "swapped_ids"]
+    hits = Counter((n["meter_id"], n["read_date"]) for n in whole_notes)
+    checked = 0
+    for note in swapped:
+        other = note["detail"].split()[-1]
+        rows = delivered.get((note["delivery_id"], note["file"], other, note["read_date"].isoformat()))
+        if rows and hits[note["meter_id"], note["read_date"]] == 1 and hits[other, note["read_date"]] == 1:
+            checked += 1
+            assert numbers(rows[0][VALUES_FROM:]) == note["true_kwh"]
+    assert checked > 3
+
+
+def test_rows_appear_twice_in_the_future_and_for_unknown_meters(faulty_days):
+    known = {row["电表编号"] for row in faulty_days.rows("metering_points")}
+    rows = faulty_days.rows("meter_days", "2025-06-23")
+    assert any(row["电表编号"] not in known for row in rows)
+    assert any(row["数据日期"] > "2025-06-24" for row in rows)
+    assert any(row["数据日期"].endswith(" 24:00:00") for row in rows)
+    assert max(Counter((row["电表编号"], row["数据日期"]) for row in rows).values()) > 1
+
+
+def test_a_day_that_is_lost_never_comes(new_province):
+    province = new_province()
+    province.load("2025-06-20", "2025-06-24", {"missing_day": 0.1})
+    for day in (25, 26):
+        province.day(f"2025-06-{day}")
+    lost = {(note["meter_id"], note["read_date"].isoformat()) for note in province.faults("missing_day")}
+    came = {(row["电表编号"], row["数据日期"]) for row in province.rows("meter_days")}
+    read = {(row["电表编号"], row["数据日期"]) for row in province.rows("register_readings")}
+    assert len(lost) > 10
+    assert not lost & came
+    assert {key for key in read if key[1] > "2025-06-19"} == lost | came
+
+
+def test_a_dial_passes_its_highest_digit(faulty_days):
+    dials = defaultdict(dict)
+    for row in faulty_days.rows("register_readings", "2025-06-23"):
+        dials[row["电表编号"]][date.fromisoformat(row["数据日期"])] = float(row["总示值"])
+    for note in faulty_days.faults("roll_over"):
+        if note["read_date"] <= date(2025, 6, 23) and note["read_date"] in dials[note["meter_id"]]:
+            assert dials[note["meter_id"]][note["read_date"]] < 5_000
+            assert max(dials[note["meter_id"]].values()) > 990_000
+
+
+def test_a_changed_multiplier_is_a_new_row_and_a_wrong_one_is_none(faulty_days):
+    points = defaultdict(list)
+    for row in faulty_days.rows("metering_points"):
+        points[row["电表编号"]].append((row["安装日期"], int(row["综合倍率"])))
+    changes, wrong = faulty_days.faults("multiplier_change"), faulty_days.faults("wrong_multiplier")
+    assert changes
+    assert wrong
+    for note in changes:
+        assert note["read_date"].isoformat() in {start for start, _ in points[note["meter_id"]]}
+    for note in wrong:
+        true = float(note["detail"].split()[-1])
+        assert all(multiplier != true for _, multiplier in points[note["meter_id"]])
+
+
+def test_deliveries_come_twice_or_cut(faulty_days):
+    manifests = {manifest["delivery_id"]: (folder, manifest) for folder, manifest in faulty_days.manifests()}
+    twice, cut = faulty_days.faults("duplicated_delivery"), faulty_days.faults("truncated_file")
+    assert twice
+    assert cut
+    for note in twice:
+        (_, one), (_, other) = manifests[note["delivery_id"]], manifests[note["detail"].split()[-1]]
+        assert one["files"] == other["files"]
+        assert one["received_at"] > other["received_at"]
+    for note in cut:
+        (folder, broken), (whole_folder, whole) = manifests[note["delivery_id"]], manifests[note["detail"].split()[-1]]
+        assert broken["files"] == whole["files"]
+        part = (folder / note["file"]).read_bytes()
+        assert part != (whole_folder / note["file"]).read_bytes()
+        assert (whole_folder / note["file"]).read_bytes().startswith(part)
+        assert broken["received_at"] < whole["received_at"]
+
+
+def test_faults_leave_the_truth_alone(new_province):
+    clean, faulty = new_province(80), new_province(80)
+    clean.load("2025-06-10", "2025-06-20", {})
+    faulty.load("2025-06-10", "2025-06-20", {"spike": 0.5, "late": 0.2, "kw_as_kwh": 1.0, "roll_over": 1.0})
+    assert clean.truth() == faulty.truth()
