@@ -1,19 +1,19 @@
-"""# Features: core -> features
+"""Features: core -> features.
 
-Starts for a date when every core table has been updated for it. Recomputes the customer days, customer months and area loads
-which the new deliveries touch, however late they came, and nothing else.
+Starts for a date when every core table has been updated for it. Recomputes the customer days, customer months and
+area loads which the new deliveries touch, however late they came, and nothing else.
 
 **When it is red.** The last lines of the failed task say what did not hold; exit code 3 means that a suite of
-`expectations/` refused the result and the tables are as they were. Repair the input (see its ingest DAG), then clear the task.
+`expectations/` refused the result and the tables are as they were. Repair the input (see its ingest DAG), then clear
+the task.
 
-**When it does not start.** One of the ingest DAGs has not run for the date, or was started without it. Start this DAG by hand
-with the date: it takes up whatever has been loaded by then.
+**When it does not start.** One of the ingest DAGs has not run for the date, or was started without it. Start this DAG
+by hand with the date: it takes up whatever has been loaded by then.
 
 **Is a rerun safe?** Yes: it replaces the slices it recomputes, each in one commit.
 """
 
 from airflow.sdk import DAG
-
 from spark_job import DAG_SETTINGS, spark_job, when_updated
 
 CORE = when_updated(

@@ -1,17 +1,16 @@
-"""# Master data: landing -> core
+"""Master data: landing -> core.
 
-Loads customers, metering points, weather, calendar and tariffs delivered by the run's date. `ingest_customers` also writes the
-vault: names, phone numbers and addresses go there, encrypted, and nowhere else.
+Loads customers, metering points, weather, calendar and tariffs delivered by the run's date. `ingest_customers` also
+writes the vault: names, phone numbers and addresses go there, encrypted, and nowhere else.
 
-**When it is red.** The last lines of the failed task name the file, the rows and the rule. Exit code 3: the delivery was
-refused and nothing of it stored; ask for a new one, then clear the task. Exit code 2 is a setting, for example a missing key
-of the vault. A crash has been tried three times and can be cleared as it is.
+**When it is red.** The last lines of the failed task name the file, the rows and the rule. Exit code 3: the delivery
+was refused and nothing of it stored; ask for a new one, then clear the task. Exit code 2 is a setting, for example a
+missing key of the vault. A crash has been tried three times and can be cleared as it is.
 
 **Is a rerun safe?** Yes: what was loaded is not loaded again.
 """
 
 from airflow.sdk import DAG
-
 from run_date import daily
 from spark_job import DAG_SETTINGS, spark_job
 

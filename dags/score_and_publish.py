@@ -1,17 +1,17 @@
-"""# Scores: features + champions -> mart
+"""Scores: features + champions -> mart.
 
-Starts for a date when the features of that date are there. Scores every customer with the champions and publishes what other
-people read. `publish_customer_scores` is the last task: it announces the publication, and until then readers see the one before.
+Starts for a date when the features of that date are there. Scores every customer with the champions and publishes
+what other people read. `publish_customer_scores` is the last task: it announces the publication, and until then
+readers see the one before.
 
-**When it is red.** Exit code 3 of a scoring: there is no champion yet; run `train_models` for the date, then clear the task.
-Exit code 3 of a publication: its gate refused the result, and the last lines name the rule. Nothing was announced: what is
-published is the last good date. Repair the cause, then clear the first failed task.
+**When it is red.** Exit code 3 of a scoring: there is no champion yet; run `train_models` for the date, then clear
+the task. Exit code 3 of a publication: its gate refused the result, and the last lines name the rule. Nothing was
+announced: what is published is the last good date. Repair the cause, then clear the first failed task.
 
 **Is a rerun safe?** Yes: it replaces the date's slice and announces it once more.
 """
 
 from airflow.sdk import DAG
-
 from spark_job import DAG_SETTINGS, spark_job, when_updated
 
 FEATURES = when_updated("features.customer_days", "features.customer_months", "features.area_loads")

@@ -1,8 +1,10 @@
-"""How a job is submitted: the one place which knows. All of it comes from environment variables of the Airflow processes.
+"""How a job is submitted: the one place which knows.
 
-WATTLAKE_SUBMIT          process (default): a child process; it uses the Spark Connect server of WATTLAKE_SPARK__REMOTE or
-                         makes a session of its own. spark-submit: to the master of WATTLAKE_SPARK_MASTER, else of the
-                         Airflow connection `spark_default`.
+All of it comes from environment variables of the Airflow processes.
+
+WATTLAKE_SUBMIT          process (default): a child process; it uses the Spark Connect server of
+                         WATTLAKE_SPARK__REMOTE or makes a session of its own. spark-submit: to the master of
+                         WATTLAKE_SPARK_MASTER, else of the Airflow connection `spark_default`.
 WATTLAKE_SUBMIT_OPTIONS  further options of spark-submit (`--executor-memory 2g --py-files …`)
 WATTLAKE_COMMAND         what runs a job, instead of `python -m jobs`
 WATTLAKE_ENV             the environment: passed on as `--env`
@@ -26,7 +28,6 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAll, BaseHook, BaseOperator, PartitionedAssetTimetable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-
 from run_date import DATE_FORM, run_date
 
 REPO = Path(__file__).resolve().parents[1]
@@ -76,7 +77,7 @@ class SparkJob(BaseOperator):
     def execute(self, context: Any) -> None:
         """Run the job. The date goes on with the assets, also where it came from the form."""
         date = run_date(context)
-        self._run(*_command(self.job, date))
+        self._run(*command(self.job, date))
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(date.isoformat())
 
@@ -122,8 +123,8 @@ class SparkJob(BaseOperator):
             raise AirflowException(f"{self.job} crashed (exit code {code}). {last}")
 
 
-def _command(job: str, date: datetime.date) -> tuple[list[str], dict[str, str]]:
-    # the command and the variables with which the job is started
+def command(job: str, date: datetime.date) -> tuple[list[str], dict[str, str]]:
+    """The command and the environment variables with which a job is started."""
     env = dict(os.environ)
     words = [job, "--date", date.isoformat()]
     if named := env.get("WATTLAKE_ENV"):
@@ -131,17 +132,15 @@ def _command(job: str, date: datetime.date) -> tuple[list[str], dict[str, str]]:
     submit = env.get("WATTLAKE_SUBMIT", "process")
     if submit == "process":
         runner = shlex.split(env.get("WATTLAKE_COMMAND", "")) or [sys.executable, "-m", "jobs"]
-        return [*runner, *words], env
-    if submit == "spark-submit":
+    elif submit == "spark-submit":
         master = env.get("WATTLAKE_SPARK_MASTER") or _master_of_connection()
+        runner = _spark_submit(f"wattlake {job} {date}", master, env)
         # the job's session takes its master from the settings, and must not look for a Connect server
         env.pop("WATTLAKE_SPARK__REMOTE", None)
-        env |= {"WATTLAKE_SPARK__MASTER": master, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
-        jars = sorted((REPO / env.get("WATTLAKE_SPARK__JARS", ".wattlake/jars")).glob("delta-*.jar"))
-        options = ["--name", f"wattlake {job} {date}", "--jars", ",".join(map(str, jars))]
-        further = shlex.split(env.get("WATTLAKE_SUBMIT_OPTIONS", ""))
-        return [_spark_submit(), "--master", master, *options, *further, str(REPO / "jobs" / "__main__.py"), *words], env
-    raise AirflowFailException(f"WATTLAKE_SUBMIT={submit}: known are process and spark-submit.")
+        env |= {"WATTLAKE_SPARK__MASTER": master, "PYSPARK_PYTHON": sys.executable}
+    else:
+        raise AirflowFailException(f"WATTLAKE_SUBMIT={submit}: known are process and spark-submit.")
+    return [*runner, *words], env
 
 
 def _master_of_connection() -> str:
@@ -150,9 +149,17 @@ def _master_of_connection() -> str:
     return f"{connection.host}:{connection.port}" if connection.port else str(connection.host)
 
 
-def _spark_submit() -> str:
+def _spark_submit(name: str, master: str, env: Mapping[str, str]) -> list[str]:
     # the environment's own comes before another one on the path
-    found = shutil.which("spark-submit", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    if found is None:
+    program = shutil.which("spark-submit", path=f"{Path(sys.executable).parent}:{env.get('PATH', '')}")
+    if program is None:
         raise AirflowFailException("spark-submit is neither in the environment nor on the path.")
-    return found
+    jars = sorted((REPO / env.get("WATTLAKE_SPARK__JARS", ".wattlake/jars")).glob("delta-*.jar"))
+    # warnings only, or the job's own lines drown in Spark's
+    quiet = f"-Dlog4j2.configurationFile={(REPO / 'deploy' / 'log4j2.properties').as_uri()}"
+    return [
+        *(program, "--name", name, "--master", master),
+        *("--jars", ",".join(map(str, jars)), "--driver-java-options", quiet),
+        *shlex.split(env.get("WATTLAKE_SUBMIT_OPTIONS", "")),
+        str(REPO / "jobs" / "__main__.py"),
+    ]

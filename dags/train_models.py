@@ -1,16 +1,15 @@
-"""# Models: features -> MLflow
+"""Models: features -> MLflow.
 
-Trains the behaviour segments and the usage forecast on what was known by the run's date, compares each with its naive baseline
-and with the champion, and promotes it only when it is better than both. Runs weekly, and by hand.
+Trains the behaviour segments and the usage forecast on what was known by the run's date, compares each with its naive
+baseline and with the champion, and promotes it only when it is better than both. Runs weekly, and by hand.
 
-**When it is red.** Exit code 3: there is too little history, or the candidate could not be judged; the champion stays in use.
-The last lines say which. A crash has been tried three times and can be cleared as it is.
+**When it is red.** Exit code 3: there is too little history, or the candidate could not be judged; the champion stays
+in use. The last lines say which. A crash has been tried three times and can be cleared as it is.
 
 **Is a rerun safe?** Yes: it registers one more version, which is promoted only when it is better.
 """
 
 from airflow.sdk import DAG
-
 from run_date import weekly
 from spark_job import DAG_SETTINGS, spark_job
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
-
 from children import ServiceError
 
 DAGS = Path(__file__).resolve().parents[1] / "dags"
@@ -43,7 +42,12 @@ def settings(home: Path, *, port: int, jwt_secret: str, fernet_key: str, session
             "min_serialized_dag_update_interval": "5",
         },
         "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
-        "api": {"host": "127.0.0.1", "port": str(port), "base_url": f"http://127.0.0.1:{port}", "secret_key": session_key},
+        "api": {
+            "host": "127.0.0.1",
+            "port": str(port),
+            "base_url": f"http://127.0.0.1:{port}",
+            "secret_key": session_key,
+        },
         "api_auth": {"jwt_secret": jwt_secret},
         "scheduler": {
             # the defaults of 5 s and 1 s are most of what a short task costs
@@ -52,14 +56,16 @@ def settings(home: Path, *, port: int, jwt_secret: str, fernet_key: str, session
             "scheduler_idle_sleep_time": "0.2",
             "usage_data_collection_enabled": "False",
         },
-        # a supervisor that misses the end of its task notices it at the next heartbeat: every other task would take 5 s longer
+        # a supervisor that misses the end of its task sees it at the next heartbeat: many tasks would take 5 s longer
         "workers": {"min_heartbeat_interval": "1"},
         # a new DAG file is seen after 5 s instead of 5 minutes; unchanged files are parsed again rarely
         "dag_processor": {"refresh_interval": "5", "min_file_process_interval": "300", "parsing_processes": "1"},
         "usage_data_collection": {"enabled": "False"},
         "logging": {"base_log_folder": str(home / "logs")},
     }
-    variables = {f"AIRFLOW__{section}__{key}".upper(): value for section, keys in options.items() for key, value in keys.items()}
+    variables = {
+        f"AIRFLOW__{section}__{key}".upper(): value for section, keys in options.items() for key, value in keys.items()
+    }
     return {"AIRFLOW_HOME": str(home), **variables}
 
 
@@ -71,7 +77,12 @@ def prepare(home: Path, password: str, env: Mapping[str, str]) -> None:
     with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump({USER: password}, file)
     made = subprocess.run(
-        [str(BIN / "airflow"), "db", "migrate"], env=dict(env), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        [str(BIN / "airflow"), "db", "migrate"],
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if made.returncode != 0:
         raise ServiceError(f"Airflow's database cannot be made.\n{made.stdout[-2000:]}\n{made.stderr[-2000:]}")
@@ -88,4 +99,6 @@ def is_healthy(address: str) -> bool:
         parts = httpx.get(f"{address}/api/v2/monitor/health", timeout=5).json()
     except (httpx.HTTPError, ValueError):
         return False
-    return all((parts.get(name) or {}).get("status") == "healthy" for name in ("metadatabase", "scheduler", "dag_processor"))
+    return all(
+        (parts.get(name) or {}).get("status") == "healthy" for name in ("metadatabase", "scheduler", "dag_processor")
+    )

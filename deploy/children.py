@@ -19,6 +19,8 @@ import psutil
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.1
 LOG_TAIL_LINES = 25
+# start times are counted from the boot, whose time moves a little when the clock is set
+CLOCK_SECONDS = 2.0
 
 
 class ServiceError(Exception):
@@ -51,7 +53,9 @@ class Record:
         """The running process this record is of; None when it has ended or the pid is somebody else's."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            same = (
+                abs(process.create_time() - self.created) < CLOCK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+            )
         except psutil.NoSuchProcess:
             return None
         return process if same else None
@@ -69,13 +73,21 @@ def records(run: Path) -> list[Record]:
     return sorted((record for record in found if record), key=lambda record: record.created)
 
 
-def start(run: Path, name: str, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], address: str = "") -> Record:
+def start(
+    run: Path, name: str, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], address: str = ""
+) -> Record:
     """Start a process in a session of its own, its output going to `<run folder>/<name>.log`."""
     run.mkdir(parents=True, exist_ok=True)
     log = run / f"{name}.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
-            list(command), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            list(command),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     record = Record(name, child.pid, psutil.Process(child.pid).create_time(), address, str(log))
     record.write(run)
@@ -94,34 +106,31 @@ def wait_until(record: Record, is_ready: Callable[[], bool], *, seconds: float) 
 
 
 def stop(run: Path, names: Sequence[str] | None = None) -> list[str]:
-    """Stop what was started here, the last started first, with everything it has started. Returns the names stopped.
+    """Stop what was started here, with everything it has started in turn. Returns the names stopped.
 
-    Whoever has not ended after STOP_SECONDS is killed.
+    All are asked to end at once; whoever has not ended after STOP_SECONDS is killed.
     """
     stopped = []
+    family: list[psutil.Process] = []
     for record in reversed(records(run)):
         if names is not None and record.name not in names:
             continue
         process = record.process()
         if process:
-            _end(process)
+            # taken before the parent ends: orphans could no longer be told from other people's processes
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family += [process, *process.children(recursive=True)]
             stopped.append(record.name)
         (run / f"{record.name}.json").unlink(missing_ok=True)
-    return stopped
-
-
-def _end(process: psutil.Process) -> None:
-    # taken before the parent ends: orphans could no longer be told from other people's processes
-    family = [process]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        family += process.children(recursive=True)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.terminate()
     _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for survivor in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             survivor.kill()
     psutil.wait_procs(left, timeout=STOP_SECONDS)
+    return stopped
 
 
 def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:

@@ -1,6 +1,6 @@
 """The embedded Spark Connect server: one warm JVM which all jobs of an environment share.
 
-Its settings are the measured ones of docs/operations.md. Sign-in is by a token; it listens on the loopback interface only.
+Its settings are the measured ones of docs/operations.md. Sign-in is by a token, on the loopback interface only.
 """
 
 import os
@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-
 from children import ServiceError
 
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
@@ -72,7 +71,9 @@ def server_command(port: int, jars: Path, scratch: Path) -> list[str]:
         "spark.local.dir": str(scratch.resolve()),
         "spark.sql.warehouse.dir": str(scratch.resolve() / "warehouse"),
     }
-    java_options = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:+UseParallelGC -Djava.io.tmpdir={scratch.resolve()}"
+    java_options = (
+        f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:+UseParallelGC -Djava.io.tmpdir={scratch.resolve()}"
+    )
     return [
         str(spark_home() / "bin" / "spark-submit"),
         *("--class", SERVER_CLASS, "--name", "wattlake"),
@@ -107,5 +108,5 @@ def spark_environment(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def client_environment(port: int, token: str) -> dict[str, str]:
-    """Variables by which a job finds the server. The name must be exactly localhost: for any other the client wants TLS."""
+    """Variables by which a job finds the server. The name must be localhost: for any other the client wants TLS."""
     return {"WATTLAKE_SPARK__REMOTE": f"sc://localhost:{port}", TOKEN_VARIABLE: token}

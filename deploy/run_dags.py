@@ -1,8 +1,8 @@
 """Run DAGs of the embedded Airflow over its REST API and follow them: `python deploy/run_dags.py --date 2025-06-30`.
 
 For each date: the four ingest DAGs are triggered, and the run ends when the DAGs that their tables start have ended
-(features, then scores). With `--train-on DATE` the models are trained after that date's features, before its scores. With
-`--dags` exactly those DAGs are triggered, one after the other, and nothing else is waited for.
+(features, then scores). With `--train-on DATE` the models are trained after that date's features, before its scores.
+With `--dags` exactly those DAGs are triggered, one after the other, and nothing else is waited for.
 
 Exit code 1 when a run fails, after the end of the failed task's log.
 """
@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from datetime import date as Date
 from typing import Annotated, Any
 
+import airflow_home
 import httpx
 import typer
-
-import airflow_home
 from children import ServiceError, running
 from services import Env, Place
 
@@ -33,7 +32,7 @@ LOG_TAIL_LINES = 30
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """A DAG run did not succeed: which, and what its failed task said."""
 
 
@@ -43,7 +42,9 @@ class Airflow:
     def __init__(self, address: str, password: str) -> None:
         """Signs in."""
         self.client = httpx.Client(base_url=address, timeout=60)
-        token = self._json("POST", "/auth/token", json={"username": airflow_home.USER, "password": password})["access_token"]
+        token = self._json("POST", "/auth/token", json={"username": airflow_home.USER, "password": password})[
+            "access_token"
+        ]
         self.client.headers["Authorization"] = f"Bearer {token}"
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
@@ -70,13 +71,23 @@ class Airflow:
 
     def trigger(self, dag: str, date: str) -> str:
         """Start a run for the date. Returns its id."""
-        body = {"logical_date": None, "partition_key": date, "conf": {}}
+        body: dict[str, Any] = {"logical_date": None, "partition_key": date, "conf": {}}
         return str(self._json("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
 
     def run_ids(self, dag: str, date: str) -> set[str]:
         """Ids of the runs which the DAG has for the date."""
         found = self._json("GET", f"/api/v2/dags/{dag}/dagRuns", params={"partition_key_pattern": date, "limit": 100})
         return {run["dag_run_id"] for run in found["dag_runs"] if run["partition_key"] == date}
+
+    def asset_id(self, name: str) -> int:
+        """Airflow's id of a table."""
+        found = self._json("GET", "/api/v2/assets", params={"name_pattern": name, "limit": 100})["assets"]
+        return next(int(asset["id"]) for asset in found if asset["name"] == name)
+
+    def latest_runs(self, dag: str) -> list[str]:
+        """Ids of the DAG's latest runs, with or without a partition key."""
+        runs = self._json("GET", f"/api/v2/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": 100})
+        return [str(run["dag_run_id"]) for run in runs["dag_runs"]]
 
     def run(self, dag: str, run_id: str) -> dict[str, Any]:
         """A run."""
@@ -88,7 +99,8 @@ class Airflow:
 
     def log_tail(self, task: dict[str, Any]) -> str:
         """The end of a task's last log."""
-        path = f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+        run = f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}"
+        path = f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         entries = self._json("GET", path, params={"full_content": True})["content"]
         lines = [line for entry in entries for line in _lines(entry)]
         return "\n".join("    " + line for line in lines[-LOG_TAIL_LINES:])
@@ -110,7 +122,7 @@ class Follower:
         self.said: set[tuple[str, str, str, int]] = set()
 
     def follow(self, runs: Sequence[tuple[str, str]]) -> None:
-        """Wait until all runs (DAG, run id) have ended. RunFailed when one has failed."""
+        """Wait until all runs (DAG, run id) have ended. RunError when one has failed."""
         open_runs = list(runs)
         failed = []
         while open_runs:
@@ -125,14 +137,14 @@ class Follower:
                     failed.append((dag, tasks))
             time.sleep(POLL_SECONDS if open_runs else 0)
         if failed:
-            raise RunFailed("\n".join(self._explain(dag, tasks) for dag, tasks in failed))
+            raise RunError("\n".join(self._explain(dag, tasks) for dag, tasks in failed))
 
     def await_run(self, dag: str, date: str, known: set[str], *, seconds: float = READ_SECONDS) -> tuple[str, str]:
         """The run which table updates have started for the date, beside those known before."""
         deadline = time.monotonic() + seconds
         while not (new := self.airflow.run_ids(dag, date) - known):
             if time.monotonic() > deadline:
-                raise RunFailed(f"{dag} was not started for {date}: a table it waits for was not updated.")
+                raise RunError(f"{dag} was not started for {date}: a table it waits for was not updated.")
             time.sleep(POLL_SECONDS)
         return dag, sorted(new)[-1]
 
@@ -191,7 +203,7 @@ def main(
             else:
                 daily_chain(airflow, follower, day, is_training=day == train_on)
             typer.echo(f"{day} done in {time.monotonic() - begun:.0f} s")
-    except (ServiceError, RunFailed) as error:
+    except (ServiceError, RunError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 

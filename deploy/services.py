@@ -17,17 +17,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-import httpx
-import typer
-import yaml
-
 import airflow_home
 import connect
 import tracking_server
+import typer
+import yaml
 from children import Record, ServiceError, free_port, listens, records, running, start, stop, wait_until
 
 REPO = Path(__file__).resolve().parents[1]
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 Env = Annotated[str, typer.Option("--env", envvar="WATTLAKE_ENV", help="Environment: a file in conf/")]
 Only = Annotated[str, typer.Option(help="Services to start, separated by commas")]
@@ -169,7 +167,7 @@ def start_services(place: Place, names: list[str]) -> None:
 
 
 @app.command()
-def up(env: Env = "demo", only: Only = ",".join(STARTERS)) -> None:
+def up(env: Env = "demo", only: Only = "connect,airflow,mlflow") -> None:
     """Start the services that do not run yet, and say where they are and how to sign in."""
     place = Place(env)
     try:

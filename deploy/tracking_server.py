@@ -18,7 +18,7 @@ def command(port: int, uri: str, artifacts: str) -> list[str]:
 
 
 def environment(folder: Path, password: str, session_key: str) -> dict[str, str]:
-    """Variables of the server; writes its sign-in into the folder, readable by the owner only. There is no default password."""
+    """Variables of the server. Writes its sign-in into the folder, readable by the owner only; no default password."""
     config = configparser.ConfigParser()
     config["mlflow"] = {
         "default_permission": "READ",

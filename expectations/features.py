@@ -1,4 +1,4 @@
-"""What must be true of what is derived. A broken error rule stops the job: a derived row cannot be put in quarantine."""
+"""What must be true of what is derived. A broken error rule stops the job: derived rows cannot be put in quarantine."""
 
 from expectations.common import present
 from expectations.rule import Rule, Suite
@@ -11,7 +11,8 @@ def _share(rule_id: str, column: str) -> Rule:
     return Rule(rule_id, f"{column} BETWEEN 0 AND 1", f"{column} is a share of intervals")
 
 
-def _unique(rule_id: str, *key: str) -> Rule:
+def unique(rule_id: str, *key: str) -> Rule:
+    """No two rows have the same key."""
     names = ", ".join(key)
     return Rule(
         rule_id,
@@ -24,7 +25,7 @@ def _unique(rule_id: str, *key: str) -> Rule:
 CUSTOMER_DAYS_SUITE = Suite(
     "features.customer_days",
     (
-        _unique("CD-00", "usage_date", "customer_key"),
+        unique("CD-00", "usage_date", "customer_key"),
         present("CD-01", "customer_key", "a day without a customer is nobody's"),
         present("CD-02", "usage_date", "a day without a date cannot be placed"),
         present("CD-03", "available_at", "without it a back-test cannot tell whether the day was known"),
@@ -40,7 +41,7 @@ CUSTOMER_DAYS_SUITE = Suite(
         Rule("CD-09", "size(hourly_kwh) = 24", "a clock has 24 hours, also where a date has 23 or 25"),
         Rule("CD-10", "sum_check IN ('ok', 'failed', 'not_checked')", "no other outcome is known"),
         Rule("CD-11", "kwh >= 0", "energy drawn is negative: an export channel in the feed?", severity="warn"),
-        Rule("CD-12", "sum_check <> 'failed'", "intervals and registers disagree: VEE is to look at it", severity="warn"),
+        Rule("CD-12", "sum_check <> 'failed'", "intervals and registers disagree: to be looked at", severity="warn"),
         Rule("CD-13", "completeness >= 1", "intervals of the day are missing", severity="warn"),
         Rule(
             "CD-14",
@@ -54,7 +55,7 @@ CUSTOMER_DAYS_SUITE = Suite(
 CUSTOMER_MONTHS_SUITE = Suite(
     "features.customer_months",
     (
-        _unique("CM-00", "month", "customer_key"),
+        unique("CM-00", "month", "customer_key"),
         present("CM-01", "customer_key", "a month without a customer is nobody's"),
         Rule("CM-02", "month RLIKE '^[0-9]{4}-(0[1-9]|1[0-2])$'", "a month is written YYYY-MM"),
         present("CM-03", "available_at", "without it a back-test cannot tell whether the month was known"),
@@ -76,7 +77,7 @@ CUSTOMER_MONTHS_SUITE = Suite(
 AREA_LOADS_SUITE = Suite(
     "features.area_loads",
     (
-        _unique("AL-00", "load_date", "area_level", "area_id"),
+        unique("AL-00", "load_date", "area_level", "area_id"),
         Rule(
             "AL-01",
             "area_level IN ('province', 'prefecture', 'county', 'feeder', 'district')",
@@ -102,7 +103,7 @@ AREA_LOADS_SUITE = Suite(
 SEGMENT_SCORES_SUITE = Suite(
     "features.segment_scores",
     (
-        _unique("SS-00", "as_of_date", "customer_key"),
+        unique("SS-00", "as_of_date", "customer_key"),
         present("SS-01", "customer_key", "a score without a customer is nobody's"),
         present("SS-02", "model_version", "a score must name the model that made it"),
         Rule("SS-03", "sufficiency IN ('sufficient', 'partial', 'not_enough_data')", "no other word is known"),
@@ -118,7 +119,7 @@ SEGMENT_SCORES_SUITE = Suite(
 USAGE_FORECASTS_SUITE = Suite(
     "features.usage_forecasts",
     (
-        _unique("UF-00", "origin_date", "customer_key", "forecast_date"),
+        unique("UF-00", "origin_date", "customer_key", "forecast_date"),
         present("UF-01", "customer_key", "a forecast without a customer is nobody's"),
         present("UF-02", "model_version", "a forecast must name the model that made it"),
         Rule("UF-03", "forecast_date > origin_date", "a forecast is of a date to come"),

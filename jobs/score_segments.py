@@ -10,7 +10,8 @@ import pandas as pd
 import pyspark.sql.functions as F
 from expectations.features import SEGMENT_SCORES_SUITE
 
-from jobs.models.segments import assign, from_json, profile_frame
+from jobs.models.segment_profiles import profile_frame
+from jobs.models.segments import assign, from_json
 from jobs.runtime.context import Context
 from jobs.runtime.tracking import SEGMENTS
 from jobs.transforms.model_frames import in_chunks, shape_days

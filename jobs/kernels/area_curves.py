@@ -54,7 +54,8 @@ def district_parts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
 
 def _added(batch: pa.RecordBatch) -> pa.RecordBatch:
     lengths = pc.fill_null(pc.list_value_length(batch.column("kwh")), 0)
-    keys = pa.table({n: batch.column(n) for n in ("load_date", *_AREAS, "interval_minutes")}).append_column("n", lengths)
+    names = ("load_date", *_AREAS, "interval_minutes")
+    keys = pa.table({name: batch.column(name) for name in names}).append_column("n", lengths)
     group, first = _groups(keys)
     curves = batch.column("kwh")
     bounds = curves.offsets.to_numpy().astype(np.int64)
@@ -90,8 +91,8 @@ def _added(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _groups(keys: pa.Table) -> tuple[Ints, Ints]:
     """(rows,) number of each row's group, and the first row of each group."""
-    columns = [keys.column(n).combine_chunks().dictionary_encode(null_encoding="encode").indices for n in keys.column_names]
-    numbers = np.stack([c.to_numpy(zero_copy_only=False).astype(np.int64) for c in columns])
+    coded = [keys.column(n).combine_chunks().dictionary_encode(null_encoding="encode") for n in keys.column_names]
+    numbers = np.stack([column.indices.to_numpy(zero_copy_only=False).astype(np.int64) for column in coded])
     _, first, group = np.unique(numbers, axis=1, return_index=True, return_inverse=True)
     return group.ravel().astype(np.int64), first.astype(np.int64)
 

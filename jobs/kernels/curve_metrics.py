@@ -1,14 +1,20 @@
-"""Numbers about a block of curves on which declared rules work: numpy over n days x p intervals, no loop over rows."""
+"""What the rules judge a curve by, computed for a block of curves at once.
+
+Blocks are (points, rows): a step over the points then works on whole rows of values which lie side by side.
+"""
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-Curves = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Kwh = npt.NDArray[np.float64]
 
-# name, kind: what `curve_metrics` gives, in this order
-METRIC_COLUMNS: tuple[tuple[str, str], ...] = (
+# name, "int" or "float"
+COLUMNS = (
     ("negative_count", "int"),
     ("max_kwh", "float"),
+    ("min_kwh", "float"),
     ("longest_missing_run", "int"),
     ("longest_zero_run", "int"),
     ("longest_constant_run", "int"),
@@ -16,61 +22,80 @@ METRIC_COLUMNS: tuple[tuple[str, str], ...] = (
     ("curve_hash", "int"),
 )
 
-# rows handled at once: a block of 96 points stays in a core's cache
-BLOCK_ROWS = 8192
-# a value is compared with the day's high level, not its highest, and not with less than this (kWh): a small load that
-# is switched on once is no spike
-_SPIKE_FLOOR_KWH = 0.25
+# for each point an odd number without a pattern (multiples of the golden ratio in 64 bits)
+_GOLDEN = 0x9E3779B97F4A7C15
 
 
-def curve_metrics(kwh: Curves) -> dict[str, npt.NDArray[np.generic]]:
-    """Metrics of each row of an n x p matrix of kWh, NaN = missing.
+def metrics(kwh: Kwh, missing: Bools, missing_count: npt.NDArray[np.int32]) -> dict[str, pa.Array]:
+    """`COLUMNS` of the curves `kwh` (points, rows), 0.0 where `missing`; null where a day has nothing to say.
 
-    negative_count: values below zero. max_kwh: highest value (NaN without any). longest_*_run: longest run of missing,
-    zero, equal non-zero values. spike_ratio: highest value against the 90 % quantile of the known values, at least
-    0.25 kWh (0 without any). curve_hash: equal for equal curves.
+    Runs are counted in intervals. longest_constant_run is of equal values other than zero. spike_ratio is the largest
+    value over the second largest, null without a second one above zero: 1 on a day with a plateau, large only where a
+    single interval stands alone. curve_hash is equal for equal curves.
     """
-    parts = [_block(kwh[start : start + BLOCK_ROWS]) for start in range(0, max(len(kwh), 1), BLOCK_ROWS)]
-    return {name: np.concatenate([part[name] for part in parts]) for name, _ in METRIC_COLUMNS}
-
-
-def _block(kwh: Curves) -> dict[str, npt.NDArray[np.generic]]:
-    rows, points = kwh.shape
-    missing = np.isnan(kwh)
-    known = points - missing.sum(axis=1)
-    # sorting puts NaN last: order statistics of the known values by index
-    ordered = np.sort(kwh, axis=1)
-    row = np.arange(rows)
-    highest = ordered[row, np.maximum(known - 1, 0)].astype(np.float64)
-    high_level = ordered[row, np.maximum((0.9 * (known - 1)).astype(np.int64), 0)].astype(np.float64)
-    ratio = np.where(known > 0, highest / np.maximum(high_level, _SPIKE_FLOOR_KWH), 0.0)
-    same = np.zeros(kwh.shape, dtype=bool)
-    same[:, 1:] = (kwh[:, 1:] == kwh[:, :-1]) & (kwh[:, 1:] != 0)
-    constant = longest_run(same)
+    points, rows = kwh.shape
+    nothing = missing_count == points
+    top, second, low = np.full(rows, -np.inf), np.full(rows, -np.inf), np.full(rows, np.inf)
+    negative = np.zeros(rows, np.int32)
+    runs = {name: _Run(rows) for name in ("missing", "zero", "constant")}
+    hashed = np.zeros(rows, np.uint64)
+    before, was_known = np.zeros(rows), np.zeros(rows, np.bool_)
+    for n in range(points):
+        value, gap = kwh[n], missing[n]
+        known = ~gap
+        shown = np.where(gap, -np.inf, value)
+        np.maximum(second, np.minimum(top, shown), out=second)
+        np.maximum(top, shown, out=top)
+        np.minimum(low, np.where(gap, np.inf, value), out=low)
+        is_zero = known & (value == 0)
+        negative += value < 0
+        runs["missing"].add(gap)
+        runs["zero"].add(is_zero)
+        runs["constant"].add(known & ~is_zero & was_known & (value == before))
+        hashed += _hash(value, gap, n)
+        before, was_known = value, known
+    has_value = ~nothing
+    longest_constant = runs["constant"].longest
+    longest_constant = np.where((longest_constant > 0) | ((top > 0) | (low < 0)) & has_value, longest_constant + 1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = top / second
     return {
-        "negative_count": (kwh < 0).sum(axis=1).astype(np.int64),
-        "max_kwh": np.where(known > 0, highest, np.nan),
-        "longest_missing_run": longest_run(missing),
-        "longest_zero_run": longest_run(kwh == 0),
-        "longest_constant_run": np.where(constant > 0, constant + 1, 0),
-        "spike_ratio": ratio,
-        "curve_hash": _hash(kwh),
+        "negative_count": pa.array(negative),
+        "max_kwh": pa.array(top, mask=nothing),
+        "min_kwh": pa.array(low, mask=nothing),
+        "longest_missing_run": pa.array(runs["missing"].longest.astype(np.int32)),
+        "longest_zero_run": pa.array(runs["zero"].longest.astype(np.int32)),
+        "longest_constant_run": pa.array(longest_constant.astype(np.int32)),
+        "spike_ratio": pa.array(ratio, mask=~(second > 0)),
+        "curve_hash": pa.array(_mixed(hashed).view(np.int64)),
     }
 
 
-def longest_run(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Length of the longest run of True in each row."""
-    rows, points = mask.shape
-    if not mask.any():
-        return np.zeros(rows, dtype=np.int64)
-    position = np.arange(1, points + 1, dtype=np.int16)
-    last_false = np.maximum.accumulate(np.where(mask, np.int16(0), position), axis=1)
-    return (position - last_false).max(axis=1, initial=0).astype(np.int64)
+class _Run:
+    """The longest run of rows of flags which come one after another."""
+
+    def __init__(self, rows: int) -> None:
+        self._now, self.longest = np.zeros(rows, np.int16), np.zeros(rows, np.int16)
+
+    def add(self, flags: Bools) -> None:
+        self._now += 1
+        self._now *= flags
+        np.maximum(self.longest, self._now, out=self.longest)
 
 
-def _hash(kwh: Curves) -> npt.NDArray[np.int64]:
-    """FNV-like hash over the bits of the values, NaN all alike, in 64 bits."""
-    bits = np.ascontiguousarray(np.where(np.isnan(kwh), np.float32(-1), kwh + np.float32(0))).view(np.uint32)
-    weights = np.random.Generator(np.random.Philox(96)).integers(1, 2**63, kwh.shape[1], dtype=np.uint64) | np.uint64(1)
-    mixed = (bits.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
-    return (mixed ^ (mixed >> np.uint64(29))).view(np.int64)
+def _hash(value: Kwh, gap: Bools, place: int) -> npt.NDArray[np.uint64]:
+    """A number for the value at its place: those of a curve are added up."""
+    # as stored, with one zero and one gap
+    bits = (value.astype(np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
+    bits[gap] = 0xFFFFFFFF
+    return _mixed(bits + np.uint64(_GOLDEN * (place + 1) % 2**64))
+
+
+def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """All bits depend on all bits (the finaliser of MurmurHash3)."""
+    mixed = bits ^ (bits >> np.uint64(33))
+    mixed *= np.uint64(0xFF51AFD7ED558CCD)
+    mixed ^= mixed >> np.uint64(33)
+    mixed *= np.uint64(0xC4CEB9FE1A85EC53)
+    mixed ^= mixed >> np.uint64(33)
+    return mixed

@@ -1,161 +1,277 @@
-"""Reader `curve_wide`: one row a meter and date, one column an interval -> arrays of kWh and quality, with metrics."""
+"""Reader `curve_wide`: a delimited file, one row a meter and date, one column an interval.
 
+The file is cut into pieces of whole lines which are parsed, measured and handed on one after another, so that memory
+does not grow with it. Points are parsed straight to numbers; only rows that hold a word are read again as text.
+"""
+
+import re
+import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.kernels.curve_metrics import METRIC_COLUMNS, curve_metrics
-from jobs.kernels.delimited import check_columns, check_end, decoded, header_of, read_columns
+from jobs.kernels.curve_metrics import COLUMNS, metrics
+from jobs.kernels.delimited import Delimited, extra_columns, missing_columns, open_delimited, read_columns
 from jobs.kernels.files import BadFile
-from jobs.kernels.table_csv import explained, typed_values
-from schemas.feed import Feed, FeedColumn
+from jobs.kernels.provenance import Ints, provenance
+from jobs.kernels.table_csv import typed_column
+from jobs.kernels.typed_values import Bools, parse, trimmed
+from schemas.feed import Curve, Feed
 from schemas.quality_codes import MEASURED, MISSING
 
-__all__ = ["METRIC_COLUMNS", "iter_curves"]
+# columns added for the rules: name, "int" or "float"
+METRIC_COLUMNS: Sequence[tuple[str, str]] = COLUMNS
 
-# rows given on at once
-BATCH_ROWS = 20_000
-_DAY = 24 * 60
+# about 20,000 rows of 96 points: what a core's cache and a message to Spark take well
+_PIECE_BYTES = 12 * 1024**2
+_MINUTES_A_DAY = 1440
+# far below what a dial shows: without the noise of adding binary fractions
+_TOTAL_DECIMALS = 6
+# so many different words in the place of numbers are learned; a file with more is read as text piece by piece
+_MOST_WORDS = 32
+_WORD = re.compile(r"conversion error to \w+: invalid value '(.*)'$", re.DOTALL)
+
+
+def read_curves(data: bytes, name: str, feed: Feed) -> tuple[pa.Table, list[str]]:
+    """The whole file at once, as `iter_curves` gives it in pieces."""
+    pieces = list(iter_curves(data, name, feed))
+    return pa.concat_tables([rows for rows, _ in pieces]), pieces[0][1]
 
 
 def iter_curves(data: bytes, name: str, feed: Feed) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Rows of a file in pieces, each with the names of columns which are not declared. BadFile where it is none.
+    """Meter days of the file in its order, in pieces of some 20,000, each with the columns that are not declared.
 
-    Columns: the declared ones, interval_minutes, kwh (list<float32>, null = missing), quality (list<int8>), total_kwh,
-    measured_count, estimated_count, missing_count, the metric columns, unreadable, raw_values, source_file, source_row.
-    The order of the columns in the file does not matter: points go by the clock time in their name.
+    Columns: the declared targets; interval_minutes int32; kwh list<float32> in the order of time, null where nothing
+    (or nothing readable) is written; quality list<int8>; total_kwh float64 (sum of what is known, null when nothing
+    is); measured_count, estimated_count, missing_count int32; `METRIC_COLUMNS`; unreadable (source columns),
+    raw_values, source_file, source_row (from 1). At least one piece, also without rows. BadFile for point columns that
+    are missing or too many, and as the parts say.
     """
-    text = decoded(data, name, feed)
-    names = header_of(text, name, feed)
-    declared = [c.source for c in feed.columns if c.source is not None and not c.optional]
-    optional = [c.source for c in feed.columns if c.optional and c.source in names]
-    points = point_columns([n for n in names if n not in declared and n not in optional], name, feed)
-    extra = check_columns(names, [*declared, *points, *optional], name, feed)
-    check_end(text, len(names), name, feed)
-    head = {n: pa.string() for n in [*declared, *optional] if n is not None}
-    try:
-        raw = read_columns(text, names, head | dict.fromkeys(points, pa.float32()), name, feed, quoted=False)
-        texts = None
-    except pa.ArrowInvalid:
-        # somewhere stands text in a number: read everything as text and find out where
-        raw = read_columns(text, names, head | dict.fromkeys(points, pa.string()), name, feed, quoted=False)
-        texts = points
-    for start in range(0, max(raw.num_rows, 1), BATCH_ROWS):
-        yield _piece(raw.slice(start, BATCH_ROWS).combine_chunks(), texts, points, start, name, feed), extra
+    file = open_delimited(data, name, feed)
+    points = point_columns(feed.curve)
+    if any(column.personal for column in feed.columns):
+        raise ValueError(f"feed {feed.name}: the reader curve_wide takes no personal columns")
+    required = [c.source for c in feed.columns if c.source and not c.optional and c.constant is None]
+    if problem := missing_columns(file, required):
+        raise problem
+    declared = [c.source for c in feed.columns if c.source]
+    extra = _check_points(extra_columns(file, declared), points, feed.curve, name)
+    reader = _Reader(file, feed, points, [column for column in dict.fromkeys(declared) if column in file.header])
+    first = 1
+    for piece in _pieces(file.body):
+        rows = reader.read(piece, first)
+        first += rows.num_rows
+        yield rows, extra
 
 
-def point_columns(names: Sequence[str], name: str, feed: Feed) -> list[str]:
-    """The columns of the day's intervals in the order of the day. BadFile unless each interval has exactly one."""
-    curve = feed.curve
-    count = _DAY // curve.interval_minutes
-    shift = 1 if curve.label == "end" else 0
-    found: dict[int, str] = {}
-    for column in names:
-        minute = _minute(column, curve.point_format)
-        if minute is None:
-            continue
-        if curve.label == "end" and minute == 0:
-            minute = _DAY
-        if minute % curve.interval_minutes:
-            raise BadFile(name, f"point {column} is not a multiple of {curve.interval_minutes} minutes", _declare(feed))
-        found[minute // curve.interval_minutes - shift] = column
-    missing = [i for i in range(count) if i not in found]
-    if missing:
-        problem = f"{count - len(missing)} of {count} points of a day have a column of the form {curve.point_format}"
-        raise BadFile(name, problem, _declare(feed))
-    return [found[i] for i in range(count)]
+# -- header -----------------------------------------------------------------------------------------------------------
 
 
-def _declare(feed: Feed) -> str:
-    return f"declare `curve` of the feed {feed.name} (interval_minutes, label, point_format) as the source sends it"
+def point_columns(curve: Curve) -> list[str]:
+    """Headers of the points in the order of time, as `point_format` writes them; 24:00 ends the day."""
+    if curve.interval_minutes < 1 or _MINUTES_A_DAY % curve.interval_minutes:
+        raise ValueError(f"a day cannot be divided into intervals of {curve.interval_minutes} minutes")
+    count = _MINUTES_A_DAY // curve.interval_minutes
+    label = 1 if curve.label == "end" else 0
+    return [_point_header((n + label) * curve.interval_minutes, curve.point_format) for n in range(count)]
 
 
-def _minute(column: str, form: str) -> int | None:
-    """Minute of the day a column is named by; 24:00 is the end of the day."""
-    day_end = datetime(2000, 1, 1) + timedelta(days=1)  # noqa: DTZ001 - a clock time, of no date and zone
-    if column == day_end.strftime(form).replace("00", "24", 1):
-        return _DAY
-    try:
-        time = datetime.strptime(column, form)  # noqa: DTZ007 - a clock time
-    except ValueError:
-        return None
-    return time.hour * 60 + time.minute
+def _point_header(minute: int, point_format: str) -> str:
+    hour, minute = divmod(minute, 60)
+    # the clock of the library ends at 23:59
+    shown = point_format.replace("%H", "24") if hour == 24 else point_format
+    return time.strftime(shown, (2000, 1, 1, hour % 24, minute, 0, 0, 1, 0))
 
 
-def _piece(raw: pa.Table, texts: list[str] | None, points: list[str], start: int, name: str, feed: Feed) -> pa.Table:
-    count = raw.num_rows
-    failed: dict[str, npt.NDArray[np.bool_]] = {}
-    columns: dict[str, pa.Array] = {}
-    written: dict[str, pa.Array] = {}
-    for column in feed.columns:
-        if column.source is None or column.source not in raw.column_names:
-            values = pa.array([column.constant] * count, pa.string())
-        else:
-            values = pc.utf8_trim_whitespace(raw.column(column.source).combine_chunks())
-            values = pc.if_else(pc.equal(values, ""), None, values)
-            written[column.source] = values
-        columns[column.target], bad = typed_values(values, column, feed)
-        if column.source is not None:
-            failed[column.source] = bad
-    matrix = np.empty((len(points), count), dtype=np.float32)
-    for i, point in enumerate(points):
-        if texts is None:
-            values = raw.column(point)
-            matrix[i] = values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy()
-            bad = ~np.isfinite(matrix[i]) & _valid(values)
-        else:
-            trimmed = pc.utf8_trim_whitespace(raw.column(point).combine_chunks())
-            trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
-            typed, bad = typed_values(trimmed, FeedColumn(point, point, "double"), feed)
-            matrix[i] = typed.to_numpy(zero_copy_only=False)
-            written[point] = trimmed
-        if bad.any():
-            matrix[i][bad] = np.nan
-            failed[point] = bad
-            written.setdefault(point, pc.cast(raw.column(point).combine_chunks(), pa.string()))
-    kwh = np.ascontiguousarray(matrix.T) * np.float32(_factor(feed))
-    unreadable, raw_values = explained(failed, {n: written[n] for n in written if n in failed or n not in points}, count)
-    return pa.table(
-        {
-            **columns,
-            **curve_columns(kwh, feed.curve.interval_minutes),
-            "unreadable": unreadable,
-            "raw_values": raw_values,
-            "source_file": pa.array([name] * count, pa.string()),
-            "source_row": pa.array(np.arange(start + 1, start + count + 1)),
-        }
+def _check_points(columns: list[str], points: list[str], curve: Curve, name: str) -> list[str]:
+    """Columns that are no points. BadFile when the points are not those of the declared intervals."""
+    wanted, found = set(points), set(columns)
+    missing = [point for point in points if point not in found]
+    unexpected = [column for column in columns if column not in wanted and _is_time(column, curve.point_format)]
+    if not missing and not unexpected:
+        return [column for column in columns if column not in wanted]
+    problems = [f"{what} {_some(which)}" for what, which in (("missing", missing), ("unexpected", unexpected)) if which]
+    count = len(wanted & found) + len(unexpected)
+    raise BadFile(
+        name,
+        f"the header has {count} point columns where intervals of {curve.interval_minutes} minutes labelled by their "
+        f"{curve.label} make {len(points)}: {'; '.join(problems)}",
+        "deliver all points, or set interval_minutes, label and point_format of the feed",
     )
 
 
-def _valid(values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return values.is_valid().to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.is_valid().to_numpy()
+def _is_time(header: str, point_format: str) -> bool:
+    if header == _point_header(_MINUTES_A_DAY, point_format):
+        return True
+    try:
+        time.strptime(header, point_format)
+    except ValueError:
+        return False
+    return True
 
 
-def _factor(feed: Feed) -> float:
-    """From what is written to kWh: average power over the interval is energy x 60 / minutes."""
-    return feed.curve.scale * (feed.curve.interval_minutes / 60 if feed.curve.unit == "kW" else 1.0)
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])} … {names[-1]} ({len(names)} columns)"
 
 
-def curve_columns(kwh: npt.NDArray[np.float32], interval_minutes: int) -> dict[str, pa.Array]:
-    """Columns of a block of curves (n x p, NaN = missing): arrays, counts and metrics."""
-    count, points = kwh.shape
-    missing = np.isnan(kwh)
-    missing_count = missing.sum(axis=1, dtype=np.int32)
-    offsets = pa.array(np.arange(0, count * points + 1, points, dtype=np.int32))
-    quality = np.where(missing, np.int8(MISSING), np.int8(MEASURED))
-    total = np.nansum(kwh, axis=1, dtype=np.float64)
-    metrics = curve_metrics(kwh)
-    return {
-        "interval_minutes": pa.array(np.full(count, interval_minutes, dtype=np.int32)),
-        "kwh": pa.ListArray.from_arrays(offsets, pa.array(kwh.ravel(), mask=missing.ravel())),
-        "quality": pa.ListArray.from_arrays(offsets, pa.array(quality.ravel())),
-        "total_kwh": pa.array(total, mask=missing_count == points),
-        "measured_count": pa.array(points - missing_count),
-        "estimated_count": pa.array(np.zeros(count, dtype=np.int32)),
-        "missing_count": pa.array(missing_count),
-        **{n: pa.array(metrics[n], mask=np.isnan(metrics[n]) if k == "float" else None) for n, k in METRIC_COLUMNS},
-    }
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+
+def _pieces(body: pa.Buffer) -> Iterator[pa.Buffer]:
+    """Whole lines, `_PIECE_BYTES` at a time; one empty piece for no lines."""
+    view = memoryview(body)
+    begin = 0
+    while True:
+        end = min(begin + _PIECE_BYTES, body.size)
+        if end < body.size:
+            end = _line_end(view, end)
+        yield body.slice(begin, end - begin)
+        begin = end
+        if begin >= body.size:
+            return
+
+
+def _line_end(view: memoryview, place: int) -> int:
+    """Where the line that `place` stands in ends, with its line end."""
+    step = 64 * 1024
+    while place < len(view):
+        found = bytes(view[place : place + step]).find(b"\n")
+        if found >= 0:
+            return place + found + 1
+        place += step
+    return len(view)
+
+
+@dataclass
+class _Block:
+    """What stood in a piece, by column."""
+
+    texts: pa.Table
+    # (points, rows): a row of the array is a column of the file, as Arrow hands it over
+    kwh: npt.NDArray[np.float64]
+    unreadable: dict[str, Bools]
+
+
+class _Reader:
+    """Reads one piece of the file after another; keeps which words it met in the place of numbers."""
+
+    def __init__(self, file: Delimited, feed: Feed, points: list[str], sources: list[str]) -> None:
+        self._file, self._feed, self._points, self._sources = file, feed, points, sources
+        self._words: list[str] = []
+        curve = feed.curve
+        self._factor = curve.scale * (curve.interval_minutes / 60 if curve.unit == "kW" else 1.0)
+
+    def read(self, body: pa.Buffer, first_row: int) -> pa.Table:
+        """Meter days of a piece which begins with that row of the file."""
+        block = self._numbers(body, first_row) or self._words_apart(self._raw(body, first_row))
+        if self._factor != 1.0:
+            block.kwh *= self._factor
+        rows = block.texts.num_rows
+        texts = {source: trimmed(block.texts.column(source)) for source in self._sources}
+        columns: dict[str, pa.Array] = {}
+        for column in self._feed.columns:
+            columns[column.target], bad = typed_column(column, texts, rows, self._feed.time_zone or "UTC")
+            if column.source:
+                block.unreadable[column.source] = block.unreadable.get(column.source, False) | bad
+        columns |= self._curves(block.kwh)
+        numbers = np.arange(first_row, first_row + rows, dtype=np.int64)
+        origin = provenance(
+            self._file.file, numbers, block.unreadable, lambda places: self._raw_rows(body, rows, places)
+        )
+        return pa.table(columns | origin)
+
+    def _numbers(self, body: pa.Buffer, first_row: int) -> _Block | None:
+        """Points parsed as numbers; None when that cannot be done."""
+        types = dict.fromkeys(self._sources, pa.string()) | dict.fromkeys(self._points, pa.float64())
+        while True:
+            try:
+                table = read_columns(self._file, body, types, first_row=first_row, null_values=self._words)
+                break
+            except pa.ArrowInvalid as error:
+                word = _WORD.search(str(error))
+                if not word or word[1] in ["", *self._words] or len(self._words) == _MOST_WORDS:
+                    return None
+                self._words.append(word[1])
+        kwh = np.stack([_filled(table.column(point)) for point in self._points])
+        valid = sum(len(column) - column.null_count for column in table.select(self._points).columns)
+        # Arrow reads the words nan and inf as numbers
+        if np.count_nonzero(np.isfinite(kwh)) != valid:
+            return None
+        block = _Block(table.select(self._sources), kwh, {})
+        if self._words and valid < kwh.size:
+            self._find_words(block, body)
+        return block
+
+    def _find_words(self, block: _Block, body: pa.Buffer) -> None:
+        """Which of the rows with a gap hold a word there instead of nothing; they alone are read again as text."""
+        rows = block.texts.num_rows
+        gaps = np.flatnonzero(np.isnan(block.kwh).any(axis=0))
+        again = self._words_apart(self._raw_rows(body, rows, gaps))
+        for point, bad in again.unreadable.items():
+            if bad.any():
+                block.unreadable[point] = np.zeros(rows, np.bool_)
+                block.unreadable[point][gaps] = bad
+
+    def _words_apart(self, raw: pa.Table) -> _Block:
+        """The slow way: points read as text, so that it is known which of them are no numbers."""
+        kwh = np.empty((len(self._points), raw.num_rows))
+        unreadable = {}
+        for n, point in enumerate(self._points):
+            values, unreadable[point] = parse(trimmed(raw.column(point)), "double")
+            kwh[n] = _filled(values)
+        return _Block(raw.select(self._sources), kwh, unreadable)
+
+    def _raw_rows(self, body: pa.Buffer, rows: int, places: Ints) -> pa.Table:
+        """The texts, as written, of some of the rows of a piece."""
+        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
+        if body.size and (not ends.size or ends[-1] != body.size):
+            ends = np.append(ends, body.size)
+        if len(ends) != rows:  # some lines are empty or end otherwise: rows are not lines
+            return self._raw(body, 1).take(pa.array(places))
+        begins = np.concatenate([[0], ends[:-1]])
+        view = memoryview(body)
+        return self._raw(pa.py_buffer(b"".join(view[begins[row] : ends[row]] for row in places)), 1)
+
+    def _raw(self, body: pa.Buffer, first_row: int) -> pa.Table:
+        types = dict.fromkeys([*self._sources, *self._points], pa.string())
+        return read_columns(self._file, body, types, first_row=first_row)
+
+    def _curves(self, kwh: npt.NDArray[np.float64]) -> dict[str, pa.Array]:
+        """Columns of the curves themselves and what is measured on them."""
+        points, rows = kwh.shape
+        missing = np.isnan(kwh)
+        missing_count = missing.sum(axis=0, dtype=np.int32)
+        kwh[missing] = 0.0
+        ints = {
+            "interval_minutes": np.full(rows, self._feed.curve.interval_minutes, np.int32),
+            "measured_count": points - missing_count,
+            "estimated_count": np.zeros(rows, np.int32),
+            "missing_count": missing_count,
+        }
+        offsets = pa.array(np.arange(0, points * rows + 1, points, dtype=np.int32))
+        known = np.ascontiguousarray(~missing.T)
+        values = np.ascontiguousarray(kwh.T, dtype=np.float32)
+        quality = np.where(known, np.int8(MEASURED), np.int8(MISSING))
+        return {
+            "interval_minutes": pa.array(ints["interval_minutes"]),
+            "kwh": pa.ListArray.from_arrays(offsets, _array(values, known)),
+            "quality": pa.ListArray.from_arrays(offsets, pa.array(quality.ravel())),
+            "total_kwh": pa.array(np.round(kwh.sum(axis=0), _TOTAL_DECIMALS), mask=missing_count == points),
+            **{column: pa.array(ints[column]) for column in ("measured_count", "estimated_count", "missing_count")},
+            **metrics(kwh, missing, missing_count),
+        }
+
+
+def _filled(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """The values with NaN for null."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _array(values: npt.NDArray[np.float32], known: Bools) -> pa.Array:
+    """All values one after another, null where not known, without a copy."""
+    bits = None if known.all() else pa.py_buffer(np.packbits(known.ravel(), bitorder="little"))
+    return pa.Array.from_buffers(pa.float32(), values.size, [bits, pa.py_buffer(values)])

@@ -116,8 +116,8 @@ class _Meters:
             row=np.repeat(np.arange(len(lists)), np.diff(offsets)),
             point=fields["point_id"].dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
             multiplier=_floats(fields["multiplier"]),
-            interval_minutes=pc.fill_null(fields["interval_minutes"], 0).to_numpy(zero_copy_only=False).astype(np.int64),
-            intervals=pc.fill_null(pc.list_value_length(curves), 0).to_numpy(zero_copy_only=False).astype(np.int64),
+            interval_minutes=_counts(fields["interval_minutes"]),
+            intervals=_counts(pc.list_value_length(curves)),
             start=bounds[:-1] - bounds[0],
             kwh=kwh,
             is_estimated=(codes >= ESTIMATED_BY_SOURCE) & (codes < EDITED),
@@ -127,6 +127,10 @@ class _Meters:
 
 def _floats(column: pa.Array) -> Floats:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _counts(column: pa.Array) -> Ints:
+    return np.asarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ def open_delimited(data: bytes, name: str, feed: Feed) -> Delimited:
     repeated = sorted(column for column, count in Counter(header).items() if count > 1 and column)
     if repeated:
         raise BadFile(name, f"the header names {_list(repeated)} more than once", "give each column a name of its own")
+    if _ends_in_quotes(text, feed.delimiter):
+        raise BadFile(
+            name, "the file is cut: its last value has no closing quotation mark", "deliver the whole file again"
+        )
     return Delimited(name, header, pa.py_buffer(text).slice(begin), feed.delimiter)
 
 
@@ -55,6 +59,13 @@ def missing_columns(file: Delimited, wanted: Sequence[str]) -> BadFile | None:
     missing = [column for column in wanted if column not in file.header]
     if not missing:
         return None
+    if len(missing) == len(wanted):
+        # what stands in the first line may be a person's data
+        return BadFile(
+            file.file,
+            f"the first line names none of the columns {_list(missing)}",
+            "deliver the file with its header line, or declare what the source sends in the feed's file",
+        )
     extra = [column for column in file.header if column not in wanted]
     hint = f" (the header has {_list(extra)} instead)" if extra else ""
     return BadFile(
@@ -102,9 +113,7 @@ def read_columns(
                 block_size=min(max(body.size, 1), 2**24),
                 column_names=[str(n) for n in range(len(file.header))],
             ),
-            csv.ParseOptions(
-                delimiter=file.delimiter, newlines_in_values=newlines_in_values, invalid_row_handler=skip
-            ),
+            csv.ParseOptions(delimiter=file.delimiter, newlines_in_values=newlines_in_values, invalid_row_handler=skip),
             csv.ConvertOptions(
                 check_utf8=False,
                 column_types={place: types[name] for name, place in places.items()},
@@ -132,8 +141,10 @@ def read_columns(
 def _ragged(file: Delimited, body: pa.Buffer, row: csv.InvalidRow, first_row: int) -> BadFile:
     number = first_row + row.number - 1 if row.number is not None else None
     found, wanted = row.actual_columns, row.expected_columns
-    is_end = bytes(body[body.size - len(row.text.encode()) - 2 :]).rstrip(b"\r\n").endswith(row.text.encode())
-    if found < wanted and is_end and body.address + body.size == file.body.address + file.body.size:
+    text = row.text.encode()
+    tail = body.slice(max(body.size - len(text) - 2, 0)).to_pybytes().rstrip(b"\r\n")
+    is_last = body.address + body.size == file.body.address + file.body.size and tail.endswith(text)
+    if found < wanted and is_last:
         cut = " and the line has no end" if not file.ends_with_line else ""
         return BadFile(
             file.file,
@@ -168,7 +179,9 @@ def _as_utf8(data: bytes, name: str, feed: Feed) -> bytes:
     if codec in _CHINESE:
         # the superset: what systems call GBK holds the characters which were added to it later
         codec = "gb18030"
-        if data.startswith(codecs.BOM_UTF8) or (not data.isascii() and _is_utf8(data) and not _has_header(data, codec, feed)):
+        if data.startswith(codecs.BOM_UTF8) or (
+            not data.isascii() and _is_utf8(data) and not _has_header(data, codec, feed)
+        ):
             raise _wrong_encoding(name, feed, "UTF-8")
     try:
         return data.decode(codec).removeprefix("\ufeff").encode()
@@ -226,6 +239,14 @@ def _row_of(data: bytes, place: int) -> int | None:
     return line or None
 
 
+def _ends_in_quotes(text: bytes, delimiter: str) -> bool:
+    """Whether the last quotation mark opens a value: a mark within a value, as of inches, opens none."""
+    if text.count(b'"') % 2 == 0:
+        return False
+    before = text[: text.rfind(b'"')]
+    return before.endswith((delimiter.encode(), b"\n", b"\r"))
+
+
 # -- header -----------------------------------------------------------------------------------------------------------
 
 
@@ -246,21 +267,24 @@ def _split(line: str, delimiter: str, name: str) -> tuple[str, ...]:
     try:
         (fields,) = text_csv.reader([line], delimiter=delimiter, strict=True)
     except (text_csv.Error, ValueError):
-        raise BadFile(name, "the header line has a quotation mark that is not closed", "deliver the file again") from None
+        raise BadFile(
+            name, "the header line has a quotation mark that is not closed", "deliver the file again"
+        ) from None
     return tuple(field.strip() for field in fields)
 
 
 def _check_delimiter(header: tuple[str, ...], line: str, name: str, feed: Feed) -> None:
     declared = {column.source for column in feed.columns if column.source}
     found = len(declared.intersection(header))
+    declared_words = _DELIMITERS.get(feed.delimiter, repr(feed.delimiter))
     for other, words in _DELIMITERS.items():
         if other == feed.delimiter or other not in line:
             continue
         columns = {field.strip(' "') for field in line.split(other)}
-        if len(declared & columns) > found:
+        if len(declared & columns) > found or len(header) == 1:
             raise BadFile(
                 name,
-                f"the header is divided by {words}, the feed declares {_DELIMITERS.get(feed.delimiter, repr(feed.delimiter))}",
+                f"the header is divided by {words}, the feed declares {declared_words}",
                 "deliver it as declared, or set the feed's delimiter",
             )
 

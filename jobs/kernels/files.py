@@ -132,7 +132,9 @@ def _leaves_its_folder(path: str) -> bool:
 
 def _not_of_format(data: bytes, name: str, wanted: str) -> BadFile:
     found = "plain text" if data[:1024].isascii() and b"\x00" not in data[:1024] else "something else"
-    return BadFile(name, f"its name says {wanted}, its content is {found}", "rename it as what it is and deliver it again")
+    return BadFile(
+        name, f"its name says {wanted}, its content is {found}", "rename it as what it is and deliver it again"
+    )
 
 
 def _damaged(name: str, wanted: str) -> BadFile:

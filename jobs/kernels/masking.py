@@ -1,25 +1,191 @@
-"""Free text without what points to a person."""
+"""Free text without what tells who it is about: names, phones, addresses and numbers, in Chinese and English.
+
+Two kinds of finds: the values which the row itself holds in its other columns, in whatever spelling, and patterns of
+anybody's. Rather too much is masked than too little; a bare name of a third person, without title or label, is not
+found. What is masked is replaced by its kind in brackets, so that the text stays readable.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from difflib import SequenceMatcher
+from functools import lru_cache
 
-MASK = "***"
-_PATTERNS = (
-    re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+"),
-    # phone, customer, meter and identity-card numbers, also written in groups
-    re.compile(r"(?:\d[ -]?){6,}[\dXx]"),
-    re.compile(r"[\u4e00-\u9fff]{1,3}(?=(?:先生|女士|小姐|师傅|老师|同志))"),
-    re.compile(r"\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z][\w-]+"),
-    re.compile(r"[\u4e00-\u9fff\d]{0,12}(?:路|街|巷|村|小区|大道)\d*号?(?:[\d-]+(?:号楼|栋|幢|单元|层|室|楼))*"),
+import pyarrow as pa
+
+NAME, PHONE, ADDRESS, NUMBER, EMAIL, CONTACT = "[name]", "[phone]", "[address]", "[number]", "[email]", "[contact]"
+
+_HAN = r"\u4e00-\u9fff"
+# fullwidth digits, letters and signs as their plain forms
+_NARROW = {
+    code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0).isalnum() or chr(code) in "＠－＋"
+}
+
+_SURNAMES = (
+    "欧阳|司马|上官|诸葛|东方|尉迟|皇甫|公孙|慕容|令狐|司徒|夏侯|端木|"
+    "[王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚"
+    "谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文庞樊兰殷施陶洪翟安颜倪严牛温芦季俞章鲁葛伍韦申尤毕聂"
+    "丛焦向柳邢路岳齐梅莫庄辛管祝左涂谷祁时舒耿牟卜詹关苗凌费纪靳盛童欧甄项曲成游阳裴席卫查屈鲍位覃霍翁隋植甘景薄单包司柏宁柯阮桂闵"
+    "解强柴车冉房边辜吉饶刁瞿戚丘古米池滕晋苑邬臧畅宫来嵇蒲漆符沙穆佟褚艾肖闫付]"
+)
+_TITLES = "先生|女士|小姐|太太|师傅|老师|阿姨|大爷|大妈|大叔|大姐|大哥|老板|经理|主任|同志|总"
+_LABELS = "我叫|我是|名叫|姓名|户名|户主|联系人|来电人|本人|客户|用户|业主|房东|租户|收件人|经办人"
+_NOT_NAMES = (
+    "投诉|反映|要求|表示|来电|咨询|报修|家里|停电|用电|电费|电表|缴费|认为|希望|"
+    "称|说|想|要|于|在|的|是|已|未|有|对|和|与|从|因|为"
 )
 
+_ROAD = "大道|路|街|巷|弄|胡同|村|组|屯|庄|小区|花园|家园|新村|苑|里|坊|大厦|公寓|广场|新城|城|镇|乡|道"
+_UNIT = "号楼|号院|号|栋|幢|座|单元|室|楼|层|弄|户"
+_COUNT = "[0-9一二三四五六七八九十百千甲乙丙丁A-Za-z]"
+_LEAD_IN = re.compile(r"^.*(?:住在|家住|位于|地址(?:[是为]|[:：])?|用电点|住址|在|到|于|是|我家|电话)")
 
-def mask_text(text: str | None, own: Iterable[str | None] = ()) -> str | None:
-    """The text with the row's own personal values, numbers, e-mail, forms of address and addresses masked."""
-    if text is None:
-        return None
-    for value in sorted({v for v in own if v and len(v) > 1}, key=len, reverse=True):
-        text = text.replace(value, MASK)
-    for pattern in _PATTERNS:
-        text = pattern.sub(MASK, text)
+_BEFORE, _AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9])"
+# the order matters: what is more special comes first
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), EMAIL),
+    (
+        re.compile(r"((?:微信|QQ|qq|wechat|WeChat)\s*(?:号码|号)?\s*(?:[是为]|[:：])?\s*)[A-Za-z0-9][-_A-Za-z0-9]{4,}"),
+        rf"\g<1>{CONTACT}",
+    ),
+    (re.compile(rf"{_BEFORE}[1-9][0-9]{{16}}[0-9Xx](?![0-9A-Za-z])"), NUMBER),
+    (re.compile(rf"(?<![0-9])[0-9]{{4}}(?:[ -][0-9]{{4}}){{2,}}(?:[ -][0-9]{{1,4}})?{_AFTER}"), NUMBER),
+    (re.compile(rf"(?<![0-9])(?:\+?86[ -]?)?1[3-9][0-9](?:[ -]?[0-9]{{4}}){{2}}{_AFTER}"), PHONE),
+    (re.compile(rf"(?<![0-9])[(（]?0[0-9]{{2,3}}[)）]?[ -]?[0-9]{{7,8}}{_AFTER}"), PHONE),
+    (re.compile(rf"(?<![0-9])[48]00[ -]?[0-9]{{3,4}}[ -]?[0-9]{{3,4}}{_AFTER}"), PHONE),
+    (
+        re.compile(
+            r"(?<![0-9])(?:\+[0-9]{1,3}|00[0-9]{2})[ -]?(?:\(0\)[ -]?)?[0-9]{2,5}(?:[ -]?[0-9]{2,5}){1,4}(?![0-9])"
+        ),
+        PHONE,
+    ),
+    (re.compile(rf"(?<![0-9])0[0-9]{{2,5}}(?:[ -][0-9]{{3,4}}){{1,3}}{_AFTER}"), PHONE),
+    (re.compile(r"[0-9]{7,}"), NUMBER),
+    (re.compile("[零〇一二三四五六七八九幺两]{7,}"), NUMBER),
+    (re.compile(r"(尾号(?:[是为]|[:：])?\s*)[0-9]{3,6}"), rf"\g<1>{NUMBER}"),
+)  # fmt: skip
+_HAN_ADDRESS = re.compile(
+    rf"(?:[{_HAN}]{{1,6}}?(?:省|自治区|市|区|县|镇|乡|街道))*"
+    rf"(?:[{_HAN}0-9A-Za-z]{{1,8}}?(?:{_ROAD}))+\s*"
+    rf"(?:(?:第|附)?{_COUNT}+(?:-{_COUNT}+)*\s*(?:{_UNIT}|[-#])\s*)+(?:{_COUNT}{{1,5}}(?![{_HAN}]))?"
+)
+_LATIN_ADDRESSES = (
+    re.compile(
+        r"\b[0-9]+[A-Za-z]?,?\s+(?:[A-Z][\w'’-]*\s+){1,4}"
+        r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Close|Court|Ct|Way|Place|Pl|Terrace|Crescent|Square|Gardens?|Hill|Park|"
+        r"Boulevard|Blvd|Mews|Grove|Row)\b\.?"
+    ),
+    re.compile(r"\b(?:[Ff]lat|[Aa]partment|[Aa]pt\.?|[Uu]nit|[Rr]oom)\s*(?:[0-9]+[A-Za-z]?|[A-Z])\b"),
+    re.compile(r"\b[A-Z]{1,2}[0-9][0-9A-Z]?\s*[0-9][A-Z]{2}\b"),
+)
+_REPEATED_ADDRESS = re.compile(rf"{re.escape(ADDRESS)}(?:[ ,，]*{re.escape(ADDRESS)})+")
+_HAN_NAMES = (
+    (re.compile(rf"(?:{_SURNAMES})[{_HAN}]{{0,2}}?(?={_TITLES})"), NAME),
+    (
+        re.compile(rf"((?:{_LABELS})\s*(?:[是为叫]|[:：])?\s*)(?:{_SURNAMES})(?!{_NOT_NAMES})[{_HAN}](?:(?!{_NOT_NAMES})[{_HAN}])?"),
+        rf"\g<1>{NAME}",
+    ),
+    (re.compile(rf"(?<![{_HAN}])[小老阿](?:{_SURNAMES})(?![{_HAN}])"), NAME),
+)  # fmt: skip
+_LATIN_NAME = r"[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+){0,2}"
+_LATIN_NAMES = (
+    (re.compile(rf"\b(Mr|Mrs|Ms|Miss|Dr|Sir|Madam)(\.?\s+){_LATIN_NAME}"), rf"\g<1>\g<2>{NAME}"),
+    (
+        re.compile(rf"\b([Mm]y name is|[Nn]ame is|I am|I'm|[Tt]his is|[Nn]ame:)(\s+){_LATIN_NAME}"),
+        rf"\g<1>\g<2>{NAME}",
+    ),
+)
+
+# a shared stretch with the row's own address that is long enough to be no accident
+_SHORTEST_HAN, _SHORTEST_WITH_DIGIT, _SHORTEST_LATIN = 4, 6, 9
+
+
+def mask_text(texts: pa.Array, own: Mapping[str, pa.Array]) -> pa.Array:
+    """The texts with personal values replaced; null stays null.
+
+    `own` holds, row for row, the row's own name, phone, address and customer_no, as far as it has them.
+    """
+    kinds = [kind for kind in _OWN if kind in own]
+    values = [own[kind].to_pylist() for kind in kinds]
+    masked: list[str | None] = []
+    for row, text in enumerate(texts.to_pylist()):
+        if text is None:
+            masked.append(None)
+            continue
+        shown = text.translate(_NARROW)
+        for kind, column in zip(kinds, values, strict=True):
+            if column[row]:
+                shown = _OWN[kind](shown, column[row].translate(_NARROW))
+        masked.append(_mask_patterns(shown))
+    return pa.array(masked, pa.string())
+
+
+def _mask_patterns(text: str) -> str:
+    for pattern, shown in _PATTERNS:
+        text = pattern.sub(shown, text)
+    text = _HAN_ADDRESS.sub(_after_lead_in, text)
+    for address in _LATIN_ADDRESSES:
+        text = address.sub(ADDRESS, text)
+    text = _REPEATED_ADDRESS.sub(ADDRESS, text)
+    for pattern, shown in (*_HAN_NAMES, *_LATIN_NAMES):
+        text = pattern.sub(shown, text)
     return text
+
+
+def _after_lead_in(match: re.Match[str]) -> str:
+    """The pattern begins too early where no sign divides it from the words before."""
+    lead = _LEAD_IN.match(match.group())
+    return (lead.group() if lead and lead.end() < len(match.group()) - 3 else "") + ADDRESS
+
+
+# -- the row's own values ---------------------------------------------------------------------------------------------
+
+
+def _mask_own_name(text: str, name: str) -> str:
+    text = re.sub(re.escape(name), NAME, text, flags=re.IGNORECASE)
+    if re.search(rf"[{_HAN}]", name):
+        # a person is also called by surname and title, which the patterns find, or by given name
+        given = re.sub(rf"^(?:{_SURNAMES})", "", name) if len(name) <= 4 else ""
+        return text.replace(given, NAME) if len(given) >= 2 else text
+    parts = [part for part in re.split(r"[^\w'’-]+", name) if len(part) >= 3]
+    return re.sub(rf"\b(?:{'|'.join(map(re.escape, parts))})\b", NAME, text, flags=re.IGNORECASE) if parts else text
+
+
+def _mask_own_digits(shown: str) -> Callable[[str, str], str]:
+    def mask(text: str, number: str) -> str:
+        signs = re.sub(r"[^0-9A-Za-z]", "", number)
+        if len(signs) < 5:
+            return text
+        return re.sub(r"[\s\-·.()（）]*".join(map(re.escape, signs)), shown, text, flags=re.IGNORECASE)
+
+    return mask
+
+
+def _mask_own_address(text: str, address: str) -> str:
+    text = text.replace(address, ADDRESS)
+    while True:
+        stretch = _shared_stretch(text, address)
+        if not stretch:
+            return text
+        text = text.replace(stretch, ADDRESS)
+
+
+def _shared_stretch(text: str, address: str) -> str:
+    """The longest stretch of the address which the text holds too; empty when it is short enough for an accident."""
+    match = SequenceMatcher(None, text, address, autojunk=False).find_longest_match()
+    stretch = text[match.a : match.a + match.size].strip(" ,，。.")
+    return stretch if len(stretch) >= _shortest(stretch) and stretch not in ADDRESS else ""
+
+
+@lru_cache(maxsize=1024)
+def _shortest(stretch: str) -> int:
+    if len(re.findall(rf"[{_HAN}]", stretch)) >= _SHORTEST_HAN:
+        return _SHORTEST_HAN
+    return _SHORTEST_WITH_DIGIT if re.search("[0-9]", stretch) else _SHORTEST_LATIN
+
+
+_OWN: dict[str, Callable[[str, str], str]] = {
+    "address": _mask_own_address,
+    "name": _mask_own_name,
+    "phone": _mask_own_digits(PHONE),
+    "customer_no": _mask_own_digits(NUMBER),
+}

@@ -1,35 +1,43 @@
-"""Customer numbers -> pseudonyms, and personal values -> ciphertext for the vault.
-
-The cipher is AES-SIV (RFC 5297): deterministic, so that a rerun writes the same bytes, and authenticated. Equal values
-give equal ciphertext; that two customers share a name is not a secret the vault keeps from itself.
-"""
+"""Keyed pseudonyms of customer numbers, and encryption of what only the vault may hold."""
 
 import base64
-import hashlib
 import hmac
+from collections.abc import Callable
 
 import pyarrow as pa
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 
 def customer_keys(values: pa.Array, secret: bytes) -> pa.Array:
-    """HMAC-SHA256 of each value in hexadecimal, null where null; computed once for each distinct value."""
-    return _by_distinct(values, lambda text: hmac.new(secret, text.encode(), hashlib.sha256).hexdigest())
+    """HMAC-SHA256(secret, value) in hexadecimal; null stays null. Computed once for each distinct value."""
+    return _by_distinct(values, lambda value: hmac.digest(secret, value.encode(), "sha256").hex())
 
 
 def encrypt_values(values: pa.Array, key: bytes) -> pa.Array:
-    """Each value encrypted and in base64, null where null."""
+    """Each value encrypted and authenticated, in URL-safe base64; null stays null. `key` has 64 bytes.
+
+    AES-256-SIV rather than Fernet, whose tokens differ at each call: a rerun must write the same bytes. The price is
+    that equal values have equal tokens, which the vault's readers could see anyway.
+    """
     cipher = AESSIV(key)
-    return _by_distinct(values, lambda text: base64.b64encode(cipher.encrypt(text.encode(), None)).decode("ascii"))
+    return _by_distinct(values, lambda value: base64.urlsafe_b64encode(cipher.encrypt(value.encode(), None)).decode())
 
 
-def decrypt_values(values: pa.Array, key: bytes) -> pa.Array:
-    """What `encrypt_values` encrypted. cryptography's InvalidTag where the key or the value is another."""
+def decrypt_values(tokens: pa.Array, key: bytes) -> pa.Array:
+    """The values of `encrypt_values`. ValueError where a token was made with another key or changed."""
     cipher = AESSIV(key)
-    return _by_distinct(values, lambda text: cipher.decrypt(base64.b64decode(text), None).decode())
+
+    def decrypt(token: str) -> str:
+        try:
+            return cipher.decrypt(base64.urlsafe_b64decode(token), None).decode()
+        except (InvalidTag, ValueError) as error:
+            raise ValueError("a value of the vault cannot be decrypted: another key, or it was changed") from error
+
+    return _by_distinct(tokens, decrypt)
 
 
-def _by_distinct(values: pa.Array, function) -> pa.Array:  # type: ignore[no-untyped-def]
-    coded = values.dictionary_encode()
-    made = pa.array([None if v is None else function(v) for v in coded.dictionary.to_pylist()], pa.string())
-    return made.take(coded.indices)
+def _by_distinct(values: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    encoded = values.dictionary_encode()
+    changed = pa.array([change(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    return changed.take(encoded.indices)

@@ -41,7 +41,7 @@ class TouPeriods:
 
 
 def tou_periods(lines: Iterable[Mapping[str, Any]]) -> TouPeriods:
-    """The periods which tariff lines (core.tariffs: tariff_code, valid_from, valid_to, months, period_code, hours) state.
+    """The periods which lines of core.tariffs state (tariff_code, valid_from, valid_to, months, period_code, hours).
 
     A line for certain months goes before one for all, a line with hours before one for the whole day. ValueError for
     months or hours that cannot be read, naming the tariff.

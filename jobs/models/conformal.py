@@ -39,6 +39,20 @@ class IntervalScale:
         return np.asarray(centre + (forecasts - centre) * factor[None, :, :])
 
 
+def blend(old: IntervalScale, new: IntervalScale, weight: float) -> IntervalScale:
+    """Geometric mean of two scales, `weight` on the new one.
+
+    Days which follow each other share their weather: a few weeks alone give a factor that swings with it.
+    """
+    if old.first_days != new.first_days:
+        return new
+
+    def mixed(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(float(x ** (1 - weight) * y**weight) for x, y in zip(a, b, strict=True))
+
+    return IntervalScale(new.first_days, mixed(old.lower, new.lower), mixed(old.upper, new.upper))
+
+
 def no_scale(first_days: tuple[int, ...]) -> IntervalScale:
     """Scale which changes nothing."""
     ones = (1.0,) * len(first_days)

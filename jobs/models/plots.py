@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from jobs.models.backtest import MODEL, BacktestReport
+from jobs.models.segment_names import plain_kwh
 from jobs.models.segment_profiles import HOURS
 from jobs.models.segments import SegmentModel
 from jobs.models.usage_forecast import UsageForecaster
@@ -64,6 +65,7 @@ def backtest_by_origin(report: BacktestReport) -> Figure:
     loss.set_ylim(bottom=0)
     _cover_axis(cover, "Days inside P10-P90 by origin", "origin date")
     for axes in (loss, cover):
+        axes.set_xticks(np.unique(pd.to_datetime(report.by_origin["origin_date"]).to_numpy()))
         axes.tick_params(axis="x", labelrotation=35)
     _legend(figure, loss)
     return figure
@@ -80,6 +82,8 @@ def backtest_by_horizon(report: BacktestReport) -> Figure:
     loss.set(title="Error of the median by days ahead", xlabel="days ahead", ylabel="WAPE (share of kWh)")
     loss.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     loss.set_ylim(bottom=0)
+    for axes in (loss, cover):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _cover_axis(cover, "Days inside P10-P90 by days ahead", "days ahead")
     _legend(figure, loss)
     return figure
@@ -148,7 +152,7 @@ def segment_profiles(model: SegmentModel) -> Figure:
         panel.fill_between(hours, 0, segment.weekday, color=colour, alpha=0.12, linewidth=0)
         panel.set_title(
             f"{segment.segment_id}  {segment.name}\n{segment.share:.0%} of customers, "
-            f"{segment.mean_daily_kwh:.3g} kWh a day",
+            f"{plain_kwh(segment.mean_daily_kwh)} kWh a day",
             fontsize=9,
         )
         panel.set(xlim=(0, 24), ylim=(0, top * 1.05), xlabel="hour of the day", ylabel="x mean hour")

@@ -12,6 +12,7 @@ import argparse
 import datetime as dt
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,13 @@ def read_calendar(data: Path) -> pd.DataFrame:
     )
 
 
-def run(data: Path, sample: int | None = None, origins: int = 8, params: UsageParams | None = None) -> BacktestReport:
+def run(
+    data: Path,
+    sample: int | None = None,
+    origins: int = 8,
+    params: UsageParams | None = None,
+    on_origin: Callable[[pd.DataFrame], None] | None = None,
+) -> BacktestReport:
     """Protocol on all households, or on a hash sample of them."""
     return backtest(
         read_history(data, sample),
@@ -74,6 +81,7 @@ def run(data: Path, sample: int | None = None, origins: int = 8, params: UsagePa
         params,
         calendar=read_calendar(data),
         min_known_days=MIN_KNOWN_DAYS,
+        on_origin=on_origin,
     )
 
 
@@ -96,6 +104,11 @@ def table(report: BacktestReport) -> str:
     return "\n".join(lines)
 
 
+def _progress(scores: pd.DataFrame) -> str:
+    mine = scores[scores["method"] == MODEL].iloc[0]
+    return f"{mine['origin_date']:%Y-%m-%d}  WQL {mine['wql']:.4f}  cover {mine['cover']:.3f}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Read the arguments, run the protocol, print the table."""
     parser = argparse.ArgumentParser(prog="python -m jobs.models.protocol_a", description=__doc__.splitlines()[0])
@@ -105,7 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not (options.data / "daily_56_blocks.tar.xz").is_file():
         parser.error(f"{options.data} holds no daily_56_blocks.tar.xz")
-    print(table(run(options.data, options.sample, options.origins)))  # noqa: T201  the table is this command's output
+    # a person waits for this command: what it prints is its result
+    report = run(options.data, options.sample, options.origins, on_origin=lambda scores: print(_progress(scores)))  # noqa: T201
+    print("\n" + table(report))  # noqa: T201
     return 0
 
 

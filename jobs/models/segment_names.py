@@ -49,23 +49,22 @@ LEVELS: tuple[Words, ...] = (
 def name_segments(centres: Sequence[Centre], kept: Mapping[int, Words]) -> list[Words]:
     """Unique English and Chinese name for each centre; `kept` are names which stay, by position.
 
-    Shape, who, and level relative to the customers of the whole ("high": 1.3 times the typical customer and more). Two
+    Shape, who, and level relative to customers of the same class ("high": 1.3 times the typical one and more). Two
     alike are told apart by their weekends, then by their peak hour, then by their kWh a day.
     """
-    weights = np.array([max(c.share, 1e-6) for c in centres])
-    typical = float(np.exp(np.average(np.log([c.mean_daily_kwh for c in centres]), weights=weights)))
+    typical = _typical(centres)
     names = [kept.get(i, ("", "")) for i in range(len(centres))]
     fresh = [i for i in range(len(centres)) if i not in kept]
     taken = {word for words in kept.values() for word in words}
     details: dict[int, list[Words]] = {i: [] for i in fresh}
     for kind in (_weekend, _peak_hour, _kwh):
-        plain = {i: _name(centres[i], typical, details[i]) for i in fresh}
+        plain = {i: _name(centres[i], typical[i], details[i]) for i in fresh}
         used = [word for words in plain.values() for word in words]
         for i in fresh:
             if any(word in taken or used.count(word) > 1 for word in plain[i]):
                 details[i].append(kind(centres[i]))
     for i in fresh:
-        plain_words = words = _name(centres[i], typical, details[i])
+        plain_words = words = _name(centres[i], typical[i], details[i])
         number = 2
         while taken & set(words):
             words = (f"{plain_words[0]} ({number})", f"{plain_words[1]}({number})")
@@ -73,6 +72,22 @@ def name_segments(centres: Sequence[Centre], kept: Mapping[int, Words]) -> list[
         names[i] = words
         taken.update(words)
     return names
+
+
+def _typical(centres: Sequence[Centre]) -> list[float]:
+    """For each centre: kWh a day of the typical customer of its class (geometric mean)."""
+    out = []
+    for centre in centres:
+        alike = [c for c in centres if c.usage_class == centre.usage_class]
+        weights = np.array([max(c.share, 1e-6) for c in alike])
+        out.append(float(np.exp(np.average(np.log([c.mean_daily_kwh for c in alike]), weights=weights))))
+    return out
+
+
+def plain_kwh(kwh: float) -> str:
+    """Three digits that matter, without an exponent: 7.83, 985, 5,260."""
+    rounded = float(f"{kwh:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
 
 
 def _name(centre: Centre, typical: float, details: Sequence[Words]) -> Words:
@@ -122,4 +137,5 @@ def _peak_hour(centre: Centre) -> Words:
 
 
 def _kwh(centre: Centre) -> Words:
-    return (f"about {centre.mean_daily_kwh:.3g} kWh a day", f"日均约{centre.mean_daily_kwh:.3g}千瓦时")
+    kwh = plain_kwh(centre.mean_daily_kwh)
+    return (f"about {kwh} kWh a day", f"日均约{kwh}千瓦时")

@@ -1,8 +1,8 @@
 """What the usage forecaster looks at: features of a customer at an origin and of each day ahead.
 
 Everything in kWh is divided by the customer's own recent level, so that one model serves a flat and a steel works. A
-customer's features depend on its own days, on the calendar and on what was learned before, never on who else is in the
-frame: scoring in chunks gives the same numbers as scoring all at once.
+customer's features depend on its own days and on the calendar, never on who else is in the frame: scoring in chunks
+gives the same numbers as scoring all at once.
 """
 
 from __future__ import annotations
@@ -75,7 +75,6 @@ TARGET_FEATURES = (
     "same_kind_median_56",
     "year_ago_week",
     "year_ago_growth",
-    "season_growth",
 )
 WEATHER_FEATURES = ("temperature", "temperature_change_7", "temperature_change_28")
 
@@ -96,8 +95,10 @@ class DayFacts:
         """Flag of each day; False outside the calendar."""
         flags: npt.NDArray[np.bool_] = getattr(self, name)
         index = (days - self.first_day).astype(np.int64)
+        out = np.zeros(len(days), dtype=bool)
         inside = (index >= 0) & (index < len(flags))
-        return inside & flags[np.where(inside, index, 0)]
+        out[inside] = flags[index[inside]]
+        return out
 
     def day_off(self, days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.bool_]:
         """Weekends and holidays, without the weekends which are worked to make up for a holiday."""
@@ -185,7 +186,6 @@ def features(
     origin: np.datetime64,
     horizon: int,
     facts: DayFacts,
-    season: SeasonIndex,
     classes: tuple[str, ...],
     with_weather: bool,
 ) -> tuple[Features, Floats]:
@@ -199,7 +199,7 @@ def features(
     scaled = window / level[:, None]
     targets = origin + np.arange(1, horizon + 1)
     per_customer = _customer_features(scaled, window, level, origin)
-    per_target = _target_features(scaled, origin, targets, facts, season)
+    per_target = _target_features(scaled, origin, targets, facts)
     customers = len(panel.ids)
     blocks = [np.broadcast_to(per_customer[:, None, :], (customers, horizon, per_customer.shape[1])), per_target]
     if with_weather:
@@ -227,7 +227,8 @@ def _customer_features(scaled: Floats, window: Floats, level: Floats, origin: np
     differences = np.abs(scaled[:, -56:] - scaled[:, -63:-7])
     mean_of_weeks = mean_of_known(np.stack([scaled[:, -56 - 7 * k : -7 * k] for k in range(1, 5)], axis=-1))
     is_weekend = weekday(origin - np.arange(RECENT_DAYS - 1, -1, -1)) >= 5
-    weekend_ratio = mean_of_known(recent[:, is_weekend]) / mean_of_known(recent[:, ~is_weekend])
+    workday = mean_of_known(recent[:, ~is_weekend])
+    weekend_ratio = mean_of_known(recent[:, is_weekend]) / np.where(workday > 0, workday, np.nan)
     columns = [
         np.log(level),
         known[:, -7:].mean(axis=1),
@@ -248,14 +249,14 @@ def _customer_features(scaled: Floats, window: Floats, level: Floats, origin: np
         np.sqrt(mean_of_known((month - mean_28[:, None]) ** 2)),
         mean_of_known(differences),
         mean_of_known(np.abs(scaled[:, -56:] - mean_of_weeks)),
-        np.where(np.isfinite(weekend_ratio), weekend_ratio, np.nan),
+        weekend_ratio,
         mean_of_known(scaled[:, -YEAR_DAYS - 28 : -YEAR_DAYS]),
     ]
     return np.stack(columns, axis=1)
 
 
 def _target_features(
-    scaled: Floats, origin: np.datetime64, targets: npt.NDArray[np.datetime64], facts: DayFacts, season: SeasonIndex
+    scaled: Floats, origin: np.datetime64, targets: npt.NDArray[np.datetime64], facts: DayFacts
 ) -> Floats:
     customers, horizon = scaled.shape[0], len(targets)
     day_of_year = (targets - targets.astype("datetime64[Y]")).astype(np.int64)
@@ -300,7 +301,6 @@ def _target_features(
         same_kind,
         around,
         growth,
-        np.broadcast_to(season.growth(origin, horizon), shape),
     ]
     return np.stack(columns, axis=2)
 
@@ -313,53 +313,3 @@ def _weather_features(panel: Panel, origin: np.datetime64, horizon: int, facts: 
         columns = [ahead, ahead - mean_of_known(series[21:28]), ahead - mean_of_known(series[:28])]
         out[panel.place == place] = np.stack(columns, axis=1)[None, :, :]
     return out
-
-
-@dataclass(frozen=True)
-class SeasonIndex:
-    """The customers' common movement through the year, learned when the model is fitted and carried with it.
-
-    log_level[i]: mean over customers of log usage on first_day + i, relative to each customer's own level, so that
-    differences between dates are relative changes. Empty where the history was shorter than a year.
-    """
-
-    first_day: np.datetime64
-    log_level: Floats
-
-    def growth(self, origin: np.datetime64, horizon: int) -> Floats:
-        """How much more than in its last 28 days everybody used in the week around each target, a year earlier.
-
-        A log ratio, shape (horizon,); NaN where the year before is not covered.
-        """
-        out = np.full(horizon, np.nan)
-        index = int((origin - self.first_day).astype(int)) - YEAR_DAYS
-        if index - 27 < 0:
-            return out
-        base = mean_of_known(self.log_level[index - 27 : index + 1])
-        for h in range(horizon):
-            week = self.log_level[index + h - 2 : index + h + 5]
-            if len(week) == 7:
-                out[h] = mean_of_known(week) - base
-        return out
-
-
-def season_index(panel: Panel) -> SeasonIndex:
-    """Common movement in a panel, by chaining day-to-day changes over the customers known on both days.
-
-    The change from a day to the same weekday a week later is averaged over customers (winsorised, so that a factory
-    which stops does not move the index) and cumulated: customers who come and go leave no step behind.
-    """
-    values = panel.values
-    days = values.shape[1]
-    if days < YEAR_DAYS + 28:
-        return SeasonIndex(panel.first_day, np.empty(0))
-    floor = np.fmax(0.1 * mean_of_known(np.abs(values)), LEVEL_FLOOR_KWH)[:, None]
-    with np.errstate(invalid="ignore"):
-        logs = np.log(np.fmax(values, floor))
-    logs = np.where(np.isfinite(values), logs, np.nan)
-    change = mean_of_known(np.clip(logs[:, 7:] - logs[:, :-7], -1.0, 1.0), axis=0)
-    index = np.zeros(days)
-    for day in range(7, days):
-        step = change[day - 7]
-        index[day] = index[day - 7] + (step if np.isfinite(step) else 0.0)
-    return SeasonIndex(panel.first_day, index)

@@ -18,18 +18,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from jobs.models.baselines import never_negative, quantiles_of_known
-from jobs.models.conformal import IntervalScale, interval_scale, no_scale
+from jobs.models.conformal import IntervalScale, blend, interval_scale, no_scale
 from jobs.models.losses import QUANTILES
 from jobs.models.panel import NO_CLASS, Panel, as_day, panel_of
 from jobs.models.usage_features import (
     RECENT_DAYS,
     DayFacts,
-    SeasonIndex,
     day_facts,
     feature_names,
     features,
     levels,
-    season_index,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -41,6 +39,7 @@ NOT_ENOUGH_DATA = "not_enough_data"
 SUFFICIENT_DAYS = 56  # of the last 84: two thirds, so that each weekday is known at least about eight times
 PARTIAL_DAYS = 21
 OWN_QUANTILE_DAYS = 7
+CALIBRATION_CUSTOMERS = 1200  # enough for a factor to three digits; all would only cost time
 
 FORMAT = "wattlake.usage_forecast/1"
 
@@ -52,6 +51,7 @@ class UsageParams:
     horizon: days ahead. max_rows: training rows after sampling by hash. train_days: how far back training origins go.
     weight_power: rows weigh as the customer's level to this power (1 = every kWh counts the same, 0 = every customer).
     half_life_days: rows of that age weigh half. calibration_days: the last days, kept back for the interval's width.
+    calibration_weight: of new calibration days against the scale of the forecaster before.
     """
 
     horizon: int = 14
@@ -69,7 +69,8 @@ class UsageParams:
     l2: float = 5.0
     max_bin: int = 127
     groups: tuple[int, ...] = (1, 4, 8)
-    calibration_days: int = 42
+    calibration_days: int = 70
+    calibration_weight: float = 0.3
     calibrate: bool = True
     seed: int = 20140130
     num_threads: int = 2
@@ -83,7 +84,6 @@ class UsageForecaster:
     trained_until: dt.date
     classes: tuple[str, ...]
     with_weather: bool
-    season: SeasonIndex
     scale: IntervalScale
     fallback: dict[str, tuple[float, ...]]
     boosters: tuple[lgb.Booster, ...] = field(repr=False)
@@ -110,10 +110,6 @@ class UsageForecaster:
             "trained_until": self.trained_until.isoformat(),
             "classes": list(self.classes),
             "with_weather": self.with_weather,
-            "season": {
-                "first_day": str(self.season.first_day),
-                "log_level": [round(float(v), 6) for v in self.season.log_level],
-            },
             "scale": asdict(self.scale),
             "fallback": {name: list(values) for name, values in self.fallback.items()},
             "rows": self.rows,
@@ -137,7 +133,6 @@ def from_bytes(data: bytes) -> UsageForecaster:
         trained_until=dt.date.fromisoformat(document["trained_until"]),
         classes=tuple(document["classes"]),
         with_weather=bool(document["with_weather"]),
-        season=SeasonIndex(as_day(document["season"]["first_day"]), np.asarray(document["season"]["log_level"], float)),
         scale=IntervalScale(*(tuple(scale[name]) for name in ("first_days", "lower", "upper"))),
         fallback={name: tuple(values) for name, values in document["fallback"].items()},
         boosters=tuple(lgb.Booster(model_str=text) for text in document["boosters"]),
@@ -174,15 +169,9 @@ def fit_panel(
     """`fit` on a panel which ends at the origin."""
     horizon = np.timedelta64(params.horizon, "D")
     if params.calibrate and (previous is None or as_day(previous.trained_until) + horizon > origin):
-        held_back = origin - np.timedelta64(params.calibration_days, "D")
-        if (held_back - panel.first_day).astype(int) >= params.min_context_days + params.horizon:
-            smaller = replace(params, max_rows=params.max_rows // 2, calibrate=False)
-            previous = fit_panel(cut(panel, held_back), held_back, smaller, facts, with_weather)
-        else:
-            previous = None
+        previous = _held_back(panel, origin, params, facts, with_weather)
     classes = tuple(sorted({str(c) for c in panel.usage_class} - {NO_CLASS}))
-    season = season_index(panel)
-    x, y, weight = _training_rows(panel, origin, params, facts, season, classes, with_weather)
+    x, y, weight = _training_rows(panel, origin, params, facts, classes, with_weather)
     if len(y) == 0:
         raise ValueError(
             f"no training rows: no customer has {PARTIAL_DAYS} known days of {RECENT_DAYS} and a known day after them "
@@ -203,28 +192,46 @@ def fit_panel(
         },
         free_raw_data=False,
     )
-    boosters = tuple(lgb.train(_boosting(params, level), data, params.rounds) for level in QUANTILES)
+    # fewer rows carry fewer rounds; the steps grow by as much as their number falls
+    pace = float(np.clip(np.sqrt(len(y) / max(params.max_rows, 1)), 0.5, 1.0))
+    rounds = max(1, round(params.rounds * pace))
+    boosters = tuple(lgb.train(_boosting(params, level, pace), data, rounds) for level in QUANTILES)
     model = UsageForecaster(
         params=params,
         trained_until=origin.astype(dt.date),
         classes=classes,
         with_weather=with_weather,
-        season=season,
         scale=no_scale(params.groups),
         fallback=_class_quantiles(panel, origin),
         boosters=boosters,
         rows=len(y),
     )
     if params.calibrate and previous is not None:
-        model = replace(model, scale=calibration(previous, panel, origin, params, facts))
+        scale = calibration(previous, panel, origin, params, facts)
+        if previous.params.calibrate:
+            scale = blend(previous.scale, scale, params.calibration_weight)
+        model = replace(model, scale=scale)
     return model
 
 
-def _boosting(params: UsageParams, quantile: float) -> dict[str, object]:
+def _held_back(
+    panel: Panel, origin: np.datetime64, params: UsageParams, facts: DayFacts, with_weather: bool
+) -> UsageForecaster | None:
+    """A smaller forecaster fitted without the last days, which it is to calibrate; None where history is too short."""
+    spare = int((origin - panel.first_day).astype(int)) + 1 - params.min_context_days - params.horizon
+    days = min(params.calibration_days, spare // 2)
+    if days < params.horizon:
+        return None
+    until = origin - np.timedelta64(days, "D")
+    smaller = replace(params, max_rows=params.max_rows // 2, calibrate=False)
+    return fit_panel(cut(panel, until), until, smaller, facts, with_weather)
+
+
+def _boosting(params: UsageParams, quantile: float, pace: float) -> dict[str, object]:
     return {
         "objective": "quantile",
         "alpha": quantile,
-        "learning_rate": params.learning_rate,
+        "learning_rate": params.learning_rate / pace,
         "num_leaves": params.num_leaves,
         "min_data_in_leaf": params.min_rows_in_leaf,
         "feature_fraction": params.feature_fraction,
@@ -246,6 +253,8 @@ def calibration(
     last = origin - horizon
     first = max(as_day(previous.trained_until), origin - np.timedelta64(params.calibration_days, "D"))
     origins = np.arange(last, first - np.timedelta64(1, "D"), -np.timedelta64(7, "D"))
+    keys = pd.util.hash_array(np.asarray(panel.ids, dtype=object), categorize=False)
+    panel = _some(panel, _uniform(keys, 0, params.seed) < CALIBRATION_CUSTOMERS / max(len(panel.ids), 1))
     truths, forecasts = [], []
     for start in origins:
         known = np.isfinite(panel.window(start, RECENT_DAYS)).sum(axis=1) >= SUFFICIENT_DAYS
@@ -260,7 +269,7 @@ def raw_quantiles(
     model: UsageForecaster, panel: Panel, origin: np.datetime64, facts: DayFacts, num_threads: int | None = None
 ) -> Floats:
     """Sorted quantiles in kWh before scaling, shape (customers, horizon, quantile)."""
-    x, level = features(panel, origin, model.params.horizon, facts, model.season, model.classes, model.with_weather)
+    x, level = features(panel, origin, model.params.horizon, facts, model.classes, model.with_weather)
     customers, horizon, width = x.shape
     if customers == 0:
         return np.empty((0, horizon, len(QUANTILES)))
@@ -283,9 +292,11 @@ def forecast_panel(
         known >= SUFFICIENT_DAYS, SUFFICIENT, np.where(known >= PARTIAL_DAYS, PARTIAL, NOT_ENOUGH_DATA)
     )
     quantiles = model.scale.apply(raw_quantiles(model, panel, origin, facts, num_threads))
-    poor = known < PARTIAL_DAYS
-    if poor.any():
-        quantiles[poor] = _fallback(model, panel, window, known)[poor][:, None, :]
+    # a customer who mostly feeds in is unlike any the trees were shown: its own past days say more
+    feeds_in = quantiles_of_known(window, (0.5,))[:, 0] < 0
+    plain = (known < PARTIAL_DAYS) | feeds_in
+    if plain.any():
+        quantiles[plain] = _fallback(model, panel, window, known)[plain][:, None, :]
     positive = never_negative(window)
     quantiles = np.where(positive[:, None, None], np.maximum(quantiles, 0.0), quantiles)
     return np.sort(quantiles, axis=2), sufficiency.astype(object)
@@ -304,7 +315,8 @@ def predict(
     kWh a day. Days after the origin are not looked at. Any subset of customers gets the rows it would get among all.
     sufficiency: 'sufficient' (56 of the last 84 days known), 'partial' (21), else 'not_enough_data': then the quantiles
     are the customer's own of those days where 7 are known, else its usage class's relative to its own mean where a
-    single day is known, else missing. num_threads: one by default, because whoever scores in chunks runs many at once.
+    single day is known, else missing. A customer who mostly feeds in (median below 0) gets its own quantiles, too.
+    num_threads: one by default, because whoever scores in chunks runs many at once.
     """
     day = as_day(origin)
     panel = panel_of(history, until=day)
@@ -331,6 +343,17 @@ def cut(panel: Panel, last: np.datetime64) -> Panel:
     return replace(panel, values=panel.values[:, : max(width, 0)])
 
 
+def _some(panel: Panel, chosen: npt.NDArray[np.bool_]) -> Panel:
+    """Panel of the chosen customers."""
+    return replace(
+        panel,
+        ids=panel.ids[chosen],
+        values=panel.values[chosen],
+        usage_class=panel.usage_class[chosen],
+        place=panel.place[chosen],
+    )
+
+
 def training_origins(
     first_day: np.datetime64, origin: np.datetime64, params: UsageParams
 ) -> npt.NDArray[np.datetime64]:
@@ -349,7 +372,6 @@ def _training_rows(
     origin: np.datetime64,
     params: UsageParams,
     facts: DayFacts,
-    season: SeasonIndex,
     classes: tuple[str, ...],
     with_weather: bool,
 ) -> tuple[npt.NDArray[np.float32], Floats, Floats]:
@@ -360,7 +382,9 @@ def _training_rows(
     """
     origins = training_origins(panel.first_day, origin, params)
     candidates = max(len(origins) * len(panel.ids) * params.horizon, 1)
-    share = min(1.0, params.max_rows / candidates)
+    # more rows than half the known days would show the same days again and again, which costs time and teaches nothing
+    most = min(params.max_rows, int(np.isfinite(panel.window(origin, params.train_days)).sum()) // 2)
+    share = min(1.0, most / candidates)
     customer_share = min(1.0, 3.0 * share)
     keys = pd.util.hash_array(np.asarray(panel.ids, dtype=object), categorize=False)
     xs, ys, weights = [], [], []
@@ -368,14 +392,8 @@ def _training_rows(
         drawn = _uniform(keys, int(start.astype(int)), params.seed) < customer_share
         window = panel.window(start, RECENT_DAYS)
         drawn &= np.isfinite(window).sum(axis=1) >= PARTIAL_DAYS
-        some = replace(
-            panel,
-            ids=panel.ids[drawn],
-            values=panel.values[drawn],
-            usage_class=panel.usage_class[drawn],
-            place=panel.place[drawn],
-        )
-        x, level = features(some, start, params.horizon, facts, season, classes, with_weather)
+        some = _some(panel, drawn)
+        x, level = features(some, start, params.horizon, facts, classes, with_weather)
         truth = some.window(start + params.horizon, params.horizon)
         per_day = np.stack(
             [_uniform(keys[drawn], int(start.astype(int)), params.seed + h) for h in range(1, params.horizon + 1)],

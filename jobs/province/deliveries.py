@@ -65,6 +65,10 @@ class Delivery:
         """Data rows of all files."""
         return sum(int(file["rows"]) for file in self.files)
 
+    def begin(self) -> None:
+        """Take back the manifest of an earlier run: files of two runs are never one complete delivery."""
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+
     def add(self, name: str, content: bytes, rows: int) -> None:
         """Write one file."""
         self.files.append(write_file(self.folder / name, content, rows))
@@ -92,6 +96,7 @@ class Delivery:
     def again(self, number: int) -> "Delivery":
         """The same files in a delivery of another number, not finished yet."""
         other = Delivery(self.root, self.feed, self.business_date, number)
+        other.begin()
         for file in self.files:
             other.add(str(file["name"]), (self.folder / str(file["name"])).read_bytes(), int(file["rows"]))
         return other

@@ -1,8 +1,8 @@
 """What goes wrong in the province: classes of faults, how often, and how a curve looks with one in it.
 
-The share of a class means: of meter days (values, rows, times); of meters a quarter (what lasts; for multipliers, of the
-meters behind transformers); of daily deliveries (files). A fault changes what is delivered, never the truth, and each
-one is written to the ledger.
+The share of a class means: of meter days (values, rows, times); of meters a quarter (what lasts; for multipliers, of
+the meters behind transformers); of daily deliveries (files). A fault changes what is delivered, never the truth, and
+each one is written to the ledger.
 """
 
 from collections.abc import Mapping
@@ -147,13 +147,13 @@ def _spike(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
 
 
 def _stuck(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    first, last = _run(luck, 16, 60)
+    first, last = _run(luck, 28, 70)
     curve[first:last] = max(int(curve[first]), 10)
     return [(first, last)]
 
 
 def _zero_run(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    first, last = _run(luck, 16, 60)
+    first, last = _run(luck, 28, 70)
     curve[first:last] = 0
     return [(first, last)]
 

@@ -8,13 +8,15 @@ import numpy.typing as npt
 from jobs.province import calendar_days
 from jobs.province.draws import Bools, Floats, draw
 from jobs.province.plan import Plan
-from jobs.province.population import CHUNK, MAIN, Chunk
+from jobs.province.population import CAR, CHUNK, MAIN, Chunk
 from jobs.province.profiles import POINTS, load_profiles
 from jobs.province.weather import PREFECTURES, day_weather
 
 _SLOTS = calendar_days.SLOTS
 # holiday -> what is left of the load, by usage class: industry, commerce, farms, households
 _HOLIDAY_LOAD = {"春节": (0.45, 0.5, 0.7, 1.12), "国庆节": (0.8, 0.95, 1.0, 1.02), "劳动节": (0.85, 0.95, 1.0, 1.0)}
+# a wall box on one phase
+_CHARGER_KW = 7.0
 _OUTAGE_SHARE = 0.0008
 
 
@@ -32,6 +34,8 @@ def primary_kwh(chunk: Chunk, plan: Plan, day: date) -> Floats:
     heating = np.maximum(comfort - 15 - warm, 0) * points.heating_kw_c.astype(np.float32)[:, None]
     kw = level.astype(np.float32)[:, None] * shape + (cooling + heating) * presence
     kw *= _noise(chunk, ordinal)
+    is_charger = points.kind == CAR
+    kw[is_charger] = np.minimum(kw[is_charger], _CHARGER_KW)
     if points.sun_kw.any():
         kw = np.maximum(kw - _sun(chunk, day), 0)
     for rows, first, last in outages(chunk, ordinal):

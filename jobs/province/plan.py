@@ -21,6 +21,7 @@ _LASTS = {
     "swapped_ids": (10, 40),
     "vacation": (3, 16),
 }
+_GOLDEN = 0.6180339887498949
 # of customers a quarter
 _PHONE_SHARE, _VACATION_SHARE = 0.008, 0.2
 
@@ -113,9 +114,10 @@ def _dates(chunk: Chunk, event: str, quarter: int, share: float, eligible: Bools
 
 def _strata(chunk: Chunk, event: str, quarter: int) -> Floats:
     """A number in 0–1 for each point, spread evenly over neighbours, so that small shares hit small provinces too."""
-    offset, step = draw(chunk.seed, f"{event}_strata", quarter).random(2)
-    # the golden ratio, a little different for each event, so that not the same points have all the bad luck
-    return np.asarray((chunk.point_number * (0.381966 + 0.01 * step) + offset) % 1.0, dtype=np.float64)
+    offset = draw(chunk.seed, f"{event}_strata", quarter).random()
+    number, second = np.divmod(chunk.point_number, 2)
+    # multiples of the golden ratio, taken modulo 1, leave no gap and no cluster however many there are
+    return np.asarray((number * _GOLDEN + second * 0.37 + offset) % 1.0, dtype=np.float64)
 
 
 def _days(chunk: Chunk, event: str, quarters: range) -> Ints:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 
 from jobs.province.deliveries import FEEDS, Delivery, csv_rows, received_at
@@ -50,9 +51,10 @@ def write_deliveries(
 
     The initial load notes seed, customers and first date in `ledger_root/province.json`; a later day must name the
     same seed and customers, and `first_date` is then not looked at. `faults`: shares by class (see `faults.py`); None
-    = those of the initial load, or the defaults. Deliveries come in `received_lag_hours` (and some minutes) after the
-    midnight which ends `last_date`. `workers` processes share the customers; the files are the same for any number.
-    A rerun writes the same files; a later day which the initial load ends with is there already and writes nothing.
+    = those of the initial load, or the defaults; faults which last stay those of the initial load. Deliveries come in
+    `received_lag_hours` (and some minutes) after the midnight which ends `last_date`. `workers` processes share the
+    customers; the files are the same for any number. A rerun writes the same files; the date with which the initial
+    load ends is no later day: it is there already, and nothing is written.
     Raises ProvinceError where the dates, customers or faults make no province.
     """
     shares, lag = faults, received_lag_hours
@@ -65,6 +67,8 @@ def write_deliveries(
         report(f"{last_date} is the last date of the initial load: nothing to write")
         return Summary((), {}, {})
     deliveries = {feed: run.delivery(feed) for feed in FEEDS}
+    for delivery in deliveries.values():
+        delivery.begin()
     with Ledger(ledger_root, f"{'initial' if initial else 'day'}-{last_date.isoformat()}") as ledger:
         for group, written in enumerate(_groups(run, workers)):
             for feed, files in written.files.items():
@@ -87,7 +91,8 @@ def _groups(run: Run, workers: int) -> Iterator[Written]:
         for group in groups:
             yield write_group(run, group)
         return
-    with ProcessPoolExecutor(max_workers=workers) as pool:
+    # a fork would copy the caller's threads in whatever state they are
+    with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
         yield from pool.map(write_group, [run] * len(groups), groups)
 
 

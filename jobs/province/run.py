@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from jobs.province.deliveries import Delivery
-from jobs.province.faults import checked_faults
+from jobs.province.faults import METER_CLASSES, checked_faults
 from jobs.province.profiles import ProvinceError
 
 _BOOK = "province.json"
@@ -97,6 +97,8 @@ def later_run(
     if last_date < loaded_to:
         raise ProvinceError(f"{last_date} lies within the initial load, which goes up to {loaded_to}")
     shares = checked_faults(book["faults"] if faults is None else faults)
+    # what lasts is part of the past too: other shares would give meters another history
+    shares |= {name: book["faults"][name] for name in METER_CLASSES}
     start = date.fromisoformat(book["first_date"]).toordinal()
     if last_date == loaded_to:
         return None

@@ -184,7 +184,7 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
     if plan_file.exists():
         received.ctx.log.warning("finishing a run which was interrupted")
         return Judged(received, suite, Plan.read(plan_file), resumed=True)
-    _stage(received, suite)
+    _stage(received, suite, table)
     judged = Judged(received, suite, Plan(), resumed=False)
     _survey(judged, table)
     _stop_on_batch_rules(judged)
@@ -193,14 +193,14 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
     return judged
 
 
-def _stage(received: Received, suite: "Suite") -> None:
+def _stage(received: Received, suite: "Suite", table: Table) -> None:
     ctx = received.ctx
     rows = read_deliveries(
         ctx.spark, received.deliveries, received.feed, received.readers, load_keys(ctx.settings.secrets)
     )
     for step in received.steps:
         rows = step(rows)
-    judged = with_broken_rules(rows, suite).withColumn("row_id", F.monotonically_increasing_id())
+    judged = with_broken_rules(_complete(rows, table), suite).withColumn("row_id", F.monotonically_increasing_id())
     judged.write.mode("overwrite").parquet(str(received.staging / "rows"))
 
 

@@ -103,6 +103,7 @@ class SegmentSettings(_Section):
     """Behaviour segments."""
 
     history_days: int = Field(description="Days of history a customer's shape is taken from")
+    judge_days: int = Field(description="Latest days kept back to judge a candidate on")
     k_min: int = Field(description="Fewest segments tried")
     k_max: int = Field(description="Most segments tried")
     sample_customers: int = Field(description="Customers the model is fitted on, sampled by hash")

@@ -70,8 +70,8 @@ class TrackedRun:
             self._client.set_tag(self.run_id, name, value)
 
     def figure(self, figure: "Figure", name: str) -> None:
-        """Log a plot as PNG."""
-        self._client.log_figure(self.run_id, figure, f"plots/{name}.png")
+        """Log a plot under a file name such as calibration.png."""
+        self._client.log_figure(self.run_id, figure, f"plots/{name}")
 
     def text(self, text: str, name: str) -> None:
         """Log a text file, such as a table in CSV."""

@@ -78,10 +78,9 @@ def customer_meters(keys: DataFrame, meter_days: DataFrame, readings: DataFrame,
         "register_dial_kwh",
     )
     sent = F.col("received_at").isNotNull()
-    flags = F.array_union(
-        F.array_sort(F.array_distinct(F.flatten(F.collect_list("meter_flags")))),
-        F.when(F.max(~sent & ~outgoing), F.array(F.lit(POINT_WITHOUT_CURVE))).otherwise(F.array().cast("array<string>")),
-    )
+    silent = F.when(F.max(~sent & ~outgoing), F.lit(POINT_WITHOUT_CURVE))
+    of_meters = F.array_sort(F.array_distinct(F.flatten(F.collect_list("meter_flags"))))
+    flags = F.concat(of_meters, F.array_compact(F.array(silent)))
     return (
         meters.groupBy("customer_key", "usage_date")
         .agg(

@@ -76,27 +76,23 @@ def customer_months_touched(touched: Touched, customer_dates: DataFrame, facts: 
 
     `customer_dates` are the days which do. A payment belongs to the month of its bill, whenever it was paid.
     """
-    holding = _bills_in_time_order(facts.bills)
+    # every version of a bill: one that moved it to another month also touches the month it was in before
+    versions = facts.bills.select("bill_id", "customer_key", F.col("bill_month").alias("month"))
     if touched.everything:
-        bills, contacts = holding, facts.complaints
+        bills, contacts = versions, facts.complaints
     else:
         new_bills = touched.of("bills").rows(facts.bills).select("bill_id")
         new_payments = touched.of("payments").rows(facts.payments).select("bill_id")
-        bills = holding.join(new_bills.unionByName(new_payments).distinct(), on="bill_id", how="left_semi")
+        bills = versions.join(new_bills.unionByName(new_payments).distinct(), on="bill_id", how="left_semi")
         contacts = touched.of("complaints").rows(facts.complaints)
     of_contacts = contacts.select("customer_key", _local_month("accepted_at", facts.time_zone).alias("month"))
     return (
         customer_dates.select("customer_key", month_of("usage_date").alias("month"))
-        .unionByName(bills.select("customer_key", "bill_month").toDF("customer_key", "month"))
+        .unionByName(bills.select("customer_key", "month"))
         .unionByName(of_contacts)
         .where("customer_key IS NOT NULL AND month IS NOT NULL")
         .distinct()
     )
-
-
-def _bills_in_time_order(bills: DataFrame) -> DataFrame:
-    # every version: one that moved a bill to another month leaves the month it was in before
-    return bills.select("bill_id", "customer_key", "bill_month")
 
 
 def first_and_last_date(keys: DataFrame) -> tuple[date, date] | None:
@@ -168,53 +164,59 @@ def expected_dates(keys: DataFrame, points: DataFrame) -> DataFrame:
             F.min("starts_on").alias("starts_on"),
             F.max("ends_on").alias("ends_on"),
             F.min("prefecture").alias("prefecture"),
+            F.max("point_received_at").alias("points_known_at"),
         )
     )
     first = F.to_date(F.concat("month", F.lit("-01")))
     begins, ends = F.greatest(first, "starts_on"), F.least(F.add_months(first, 1), "ends_on")
     return keys.join(held, on="customer_key", how="inner").select(
-        "customer_key", "month", "prefecture", F.greatest(F.datediff(ends, begins), F.lit(0)).alias("expected_dates")
+        "customer_key",
+        "month",
+        "prefecture",
+        F.greatest(F.datediff(ends, begins), F.lit(0)).alias("expected_dates"),
+        "points_known_at",
     )
 
 
-def bills_that_hold(bills: DataFrame) -> DataFrame:
-    """A bill in its highest version; bills whose highest version is cancelled are not there."""
+def latest_bills(bills: DataFrame) -> DataFrame:
+    """A bill in its highest version, with `holds`: a cancelled one is owed by nobody, yet it is a fact of its month."""
     order = Window.partitionBy("bill_id").orderBy(F.desc("bill_version"))
     latest = bills.withColumn("place", F.row_number().over(order)).where("place = 1").drop("place")
-    return latest.where("status = 'issued'")
+    return latest.withColumn("holds", F.coalesce(F.col("status") == "issued", F.lit(False)))
 
 
 def bills_by_month(bills: DataFrame, payments: DataFrame) -> DataFrame:
     """A customer and a month: its bills that hold and what was paid on them.
 
-    `paid_yuan` counts all payments of a bill; what is unpaid of one bill is not made good by overpaying another.
+    What is unpaid of one bill is not made good by overpaying another.
     """
     paid = payments.groupBy("bill_id").agg(
         F.sum("amount_yuan").alias("paid_yuan"),
         F.max("paid_at").alias("last_paid_at"),
         F.max("received_at").alias("payment_received_at"),
     )
-    # a cancellation is a fact about the month as well
-    touched_at = bills.groupBy("bill_id").agg(F.max("received_at").alias("bill_received_at"))
     nothing = F.lit(0).cast("decimal(18,2)")
-    unpaid = F.greatest(F.col("total_yuan") - F.coalesce("paid_yuan", nothing), nothing)
     each = (
-        bills_that_hold(bills)
+        latest_bills(bills)
         .join(paid, on="bill_id", how="left")
-        .join(touched_at, on="bill_id", how="inner")
-        .withColumn("unpaid", unpaid)
+        .withColumn("unpaid", F.greatest(F.col("total_yuan") - F.coalesce("paid_yuan", nothing), nothing))
     )
+    held = {
+        name: F.when(F.col("holds"), F.col(name))
+        for name in ("total_kwh", "total_yuan", "read_kind", "paid_yuan", "unpaid", "due_date")
+    }
+    owed = each.withColumns(held)
     days_to_pay = F.when(F.col("unpaid") == 0, F.datediff("last_paid_at", "issued_at"))
-    return each.groupBy("customer_key", F.col("bill_month").alias("month")).agg(
-        F.count("*").alias("bill_count"),
+    return owed.groupBy("customer_key", F.col("bill_month").alias("month")).agg(
+        F.count_if("holds").alias("bill_count"),
         exact_sum("total_kwh").cast("double").alias("bill_kwh"),
         F.sum("total_yuan").alias("bill_yuan"),
         F.max(F.col("read_kind") == "estimated").alias("is_estimated_bill"),
-        F.sum(F.coalesce("paid_yuan", nothing)).alias("paid_yuan"),
+        F.sum(F.when(F.col("holds"), F.coalesce("paid_yuan", nothing))).alias("paid_yuan"),
         F.sum("unpaid").alias("unpaid_yuan"),
         F.max(F.when(F.col("unpaid") > 0, F.col("due_date"))).alias("due_date"),
         exact_mean(F.sum(days_to_pay), F.count(days_to_pay)).alias("days_to_pay"),
-        F.max(F.greatest("bill_received_at", "payment_received_at")).alias("bills_known_at"),
+        F.max(F.greatest("received_at", "payment_received_at")).alias("bills_known_at"),
     )
 
 

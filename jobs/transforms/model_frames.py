@@ -1,12 +1,12 @@
 """What the models read, from the feature tables: long frames with the columns which the models' functions expect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 from pyspark.sql.window import Window
 
 # customers handled by one call of a model's function: enough to vectorise, few enough for a worker's memory
@@ -96,4 +96,18 @@ def in_chunks(
         rows.withColumn("chunk", F.expr(f"pmod(xxhash64(unique_id), {chunks})"))
         .groupBy("chunk")
         .applyInPandas(apply, result)
+    )
+
+
+def profile_type(profile_columns: Sequence[str]) -> StructType:
+    """Type of the rows which `models.segment_profiles.profile_frame` gives."""
+    numbers = [*profile_columns, "log_level", "weekend_ratio", "night_share"]
+    return StructType(
+        [
+            StructField("unique_id", StringType()),
+            *(StructField(name, DoubleType()) for name in numbers),
+            StructField("weekdays_known", LongType()),
+            StructField("weekend_days_known", LongType()),
+            StructField("usage_class", StringType()),
+        ]
     )

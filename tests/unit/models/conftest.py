@@ -1,6 +1,7 @@
 """A small town of customers whose days are known by construction."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,22 @@ def make_history(customers: int = 60, days: int = 130, seed: int = 7) -> pd.Data
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def origin() -> dt.date:
+    return ORIGIN
+
+
+@pytest.fixture(scope="session")
+def light() -> UsageParams:
+    """Parameters with which a fit costs a fraction of a second."""
+    return LIGHT
+
+
+@pytest.fixture(scope="session")
+def town() -> Callable[..., pd.DataFrame]:
+    return make_history
 
 
 @pytest.fixture(scope="session")

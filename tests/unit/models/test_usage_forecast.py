@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import LIGHT, ORIGIN, make_history
 
 from jobs.models.usage_forecast import UsageParams, fit, from_bytes, predict, training_origins
 
@@ -21,81 +20,81 @@ def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
     )
 
 
-def test_there_is_one_row_per_customer_and_day_ahead(forecaster, history, calendar):
-    got = predict(forecaster, history, ORIGIN, calendar)
+def test_there_is_one_row_per_customer_and_day_ahead(forecaster, history, calendar, origin):
+    got = predict(forecaster, history, origin, calendar)
     assert list(got.columns) == ["unique_id", "origin_date", "forecast_date", *KWH, "sufficiency"]
     assert len(got) == 60 * 14
     assert not got.duplicated(["unique_id", "forecast_date"]).any()
     assert got["forecast_date"].min() == pd.Timestamp("2025-05-01")
     assert got["forecast_date"].max() == pd.Timestamp("2025-05-14")
-    assert (got["origin_date"] == pd.Timestamp(ORIGIN)).all()
+    assert (got["origin_date"] == pd.Timestamp(origin)).all()
 
 
-def test_quantiles_never_cross_and_never_fall_below_zero(forecaster, history, calendar):
-    got = predict(forecaster, history, ORIGIN, calendar)
+def test_quantiles_never_cross_and_never_fall_below_zero(forecaster, history, calendar, origin):
+    got = predict(forecaster, history, origin, calendar)
     assert got[KWH].notna().all().all()
     assert (got["p10"] <= got["p50"]).all()
     assert (got["p50"] <= got["p90"]).all()
     assert (got["p10"] >= 0).all()
 
 
-def test_the_rhythm_of_the_week_is_learned(forecaster, history, calendar):
-    got = predict(forecaster, history, ORIGIN, calendar).query("unique_id == 'c000'").set_index("forecast_date")["p50"]
+def test_the_rhythm_of_the_week_is_learned(forecaster, history, calendar, origin):
+    got = predict(forecaster, history, origin, calendar).query("unique_id == 'c000'").set_index("forecast_date")["p50"]
     sunday, monday = got["2025-05-11"], got["2025-05-12"]
     assert sunday < 0.5 * monday
 
 
-def test_the_future_does_not_leak(forecaster, history, calendar):
+def test_the_future_does_not_leak(forecaster, history, calendar, light, origin):
     changed = history.copy()
-    after = changed["ds"] > pd.Timestamp(ORIGIN)
+    after = changed["ds"] > pd.Timestamp(origin)
     changed.loc[after, "y"] = 99_999.0
     changed.loc[after, "usage_class"] = "large_industrial"
-    same(predict(forecaster, history, ORIGIN, calendar), predict(forecaster, changed, ORIGIN, calendar))
-    again = fit(changed, ORIGIN, LIGHT, calendar)
+    same(predict(forecaster, history, origin, calendar), predict(forecaster, changed, origin, calendar))
+    again = fit(changed, origin, light, calendar)
     assert again.to_bytes() == forecaster.to_bytes()
 
 
-def test_chunks_of_customers_get_what_they_get_together(forecaster, history, calendar):
-    together = predict(forecaster, history, ORIGIN, calendar)
+def test_chunks_of_customers_get_what_they_get_together(forecaster, history, calendar, origin):
+    together = predict(forecaster, history, origin, calendar)
     ids = sorted(history["unique_id"].unique())
     for chunks in ([ids[:1], ids[1:7], ids[7:]], [[i] for i in ids[:5]]):
-        parts = [predict(forecaster, history[history["unique_id"].isin(c)], ORIGIN, calendar) for c in chunks]
+        parts = [predict(forecaster, history[history["unique_id"].isin(c)], origin, calendar) for c in chunks]
         wanted = {i for c in chunks for i in c}
         same(pd.concat(parts), together[together["unique_id"].isin(wanted)])
 
 
-def test_the_order_of_rows_changes_nothing(forecaster, history, calendar):
+def test_the_order_of_rows_changes_nothing(forecaster, history, calendar, light, origin):
     shuffled = history.sample(frac=1.0, random_state=5)
-    same(predict(forecaster, history, ORIGIN, calendar), predict(forecaster, shuffled, ORIGIN, calendar))
-    assert fit(shuffled, ORIGIN, LIGHT, calendar).to_bytes() == forecaster.to_bytes()
+    same(predict(forecaster, history, origin, calendar), predict(forecaster, shuffled, origin, calendar))
+    assert fit(shuffled, origin, light, calendar).to_bytes() == forecaster.to_bytes()
 
 
-def test_the_number_of_threads_changes_nothing(forecaster, history, calendar):
-    two = fit(history, ORIGIN, replace(LIGHT, num_threads=2), calendar)
-    same(predict(forecaster, history, ORIGIN, calendar), predict(two, history, ORIGIN, calendar, num_threads=2))
+def test_the_number_of_threads_changes_nothing(forecaster, history, calendar, light, origin):
+    two = fit(history, origin, replace(light, num_threads=2), calendar)
+    same(predict(forecaster, history, origin, calendar), predict(two, history, origin, calendar, num_threads=2))
 
 
-def test_a_missing_row_is_the_same_as_an_unknown_day_and_neither_is_zero(forecaster, history, calendar):
+def test_a_missing_row_is_the_same_as_an_unknown_day_and_neither_is_zero(forecaster, history, calendar, origin):
     unknown = history.copy()
     recent = (unknown["unique_id"] == "c001") & (unknown["ds"] > "2025-04-20") & (unknown["ds"] <= "2025-04-29")
     unknown.loc[recent, "y"] = np.nan
-    as_nan = predict(forecaster, unknown, ORIGIN, calendar)
-    same(as_nan, predict(forecaster, unknown[~recent], ORIGIN, calendar))
+    as_nan = predict(forecaster, unknown, origin, calendar)
+    same(as_nan, predict(forecaster, unknown[~recent], origin, calendar))
     zero = unknown.copy()
     zero.loc[recent, "y"] = 0.0
     mine = "unique_id == 'c001'"
-    as_zero = predict(forecaster, zero, ORIGIN, calendar)
+    as_zero = predict(forecaster, zero, origin, calendar)
     assert as_zero.query(mine)["p50"].mean() < 0.8 * as_nan.query(mine)["p50"].mean()
 
 
-def test_sufficiency_follows_the_known_days_of_the_last_twelve_weeks(forecaster, history, calendar):
-    some = history[history["ds"] <= pd.Timestamp(ORIGIN)].dropna(subset="y").sort_values("ds")
+def test_sufficiency_follows_the_known_days_of_the_last_twelve_weeks(forecaster, history, calendar, origin):
+    some = history[history["ds"] <= pd.Timestamp(origin)].dropna(subset="y").sort_values("ds")
     known = {"c001": 56, "c002": 55, "c003": 21, "c004": 20, "c005": 3, "c006": 0}
     frames = [
         some[some["unique_id"] == i].tail(n) if n else some[some["unique_id"] == i].tail(1).assign(y=np.nan)
         for i, n in known.items()
     ]
-    got = predict(forecaster, pd.concat(frames), ORIGIN, calendar)
+    got = predict(forecaster, pd.concat(frames), origin, calendar)
     stated = got.groupby("unique_id")["sufficiency"].first()
     assert stated.to_dict() == {
         "c001": "sufficient",
@@ -111,30 +110,30 @@ def test_sufficiency_follows_the_known_days_of_the_last_twelve_weeks(forecaster,
     assert got.query("unique_id == 'c006'")[KWH].isna().all().all()
 
 
-def test_a_customer_of_a_class_nobody_has_seen_is_forecast_all_the_same(forecaster, history, calendar):
+def test_a_customer_of_a_class_nobody_has_seen_is_forecast_all_the_same(forecaster, history, calendar, origin):
     new = history[history["unique_id"] == "c001"].assign(usage_class="large_industrial")
-    assert predict(forecaster, new, ORIGIN, calendar)[KWH].notna().all().all()
+    assert predict(forecaster, new, origin, calendar)[KWH].notna().all().all()
 
 
-def test_a_customer_with_own_generation_may_fall_below_zero(forecaster, history, calendar):
+def test_a_customer_with_own_generation_may_fall_below_zero(forecaster, history, calendar, origin):
     exporter = history[history["unique_id"] == "c001"].copy()
     exporter["y"] = exporter["y"] - 2 * exporter["y"].max()
-    assert (predict(forecaster, exporter, ORIGIN, calendar)["p50"] < 0).all()
+    assert (predict(forecaster, exporter, origin, calendar)["p50"] < 0).all()
 
 
-def test_fitting_twice_gives_the_same_bytes(forecaster, history, calendar):
-    assert fit(history, ORIGIN, LIGHT, calendar).to_bytes() == forecaster.to_bytes()
+def test_fitting_twice_gives_the_same_bytes(forecaster, history, calendar, light, origin):
+    assert fit(history, origin, light, calendar).to_bytes() == forecaster.to_bytes()
 
 
-def test_bytes_come_back_as_the_same_forecaster(forecaster, history, calendar):
+def test_bytes_come_back_as_the_same_forecaster(forecaster, history, calendar, origin):
     back = from_bytes(forecaster.to_bytes())
     assert back.params == forecaster.params
-    assert back.trained_until == ORIGIN
+    assert back.trained_until == origin
     assert back.scale == forecaster.scale
-    same(predict(back, history, ORIGIN, calendar), predict(forecaster, history, ORIGIN, calendar))
+    same(predict(back, history, origin, calendar), predict(forecaster, history, origin, calendar))
     same(
-        predict(pickle.loads(pickle.dumps(forecaster)), history, ORIGIN, calendar),
-        predict(forecaster, history, ORIGIN, calendar),
+        predict(pickle.loads(pickle.dumps(forecaster)), history, origin, calendar),
+        predict(forecaster, history, origin, calendar),
     )
 
 
@@ -144,42 +143,42 @@ def test_other_bytes_are_refused(data):
         from_bytes(data)
 
 
-def test_dates_may_be_plain_dates_as_spark_gives_them(forecaster, history, calendar):
+def test_dates_may_be_plain_dates_as_spark_gives_them(forecaster, history, calendar, origin):
     plain = history.assign(ds=history["ds"].dt.date)
     days = calendar.assign(ds=calendar["ds"].dt.date)
-    same(predict(forecaster, plain, ORIGIN, days), predict(forecaster, history, ORIGIN, calendar))
+    same(predict(forecaster, plain, origin, days), predict(forecaster, history, origin, calendar))
 
 
-def test_two_rows_of_one_day_are_an_error_which_names_the_day(history):
+def test_two_rows_of_one_day_are_an_error_which_names_the_day(history, light, origin):
     twice = pd.concat([history, history.iloc[[0]]])
     with pytest.raises(ValueError, match="more than one row of c000"):
-        fit(twice, ORIGIN, LIGHT)
+        fit(twice, origin, light)
 
 
-def test_a_history_without_days_is_an_error_in_words(history):
+def test_a_history_without_days_is_an_error_in_words(history, light, origin):
     with pytest.raises(ValueError, match="no training rows"):
-        fit(history[history["ds"] < "2025-01-05"], ORIGIN, LIGHT)
+        fit(history[history["ds"] < "2025-01-05"], origin, light)
 
 
-def test_no_customer_gives_no_row(forecaster, history):
-    assert predict(forecaster, history.iloc[:0], ORIGIN).empty
+def test_no_customer_gives_no_row(forecaster, history, origin):
+    assert predict(forecaster, history.iloc[:0], origin).empty
 
 
-def test_perfect_weather_is_used_where_it_is_given():
-    town = make_history(customers=40, days=160)
-    days = pd.DataFrame({"ds": sorted(town["ds"].unique())})
+def test_perfect_weather_is_used_where_it_is_given(light, origin, town):
+    homes = town(customers=40, days=160)
+    days = pd.DataFrame({"ds": sorted(homes["ds"].unique())})
     warm = np.random.default_rng(4).normal(20.0, 8.0, len(days))
     weather = days.assign(temperature_c=warm, place="hill")
     factor = np.exp(0.04 * (warm - 20.0))
-    town["y"] = town["y"] * town["ds"].map(dict(zip(days["ds"], factor, strict=True)))
-    model = fit(town, ORIGIN, LIGHT, weather=weather)
+    homes["y"] = homes["y"] * homes["ds"].map(dict(zip(days["ds"], factor, strict=True)))
+    model = fit(homes, origin, light, weather=weather)
     assert "temperature" in model.feature_names()
-    hotter = weather.assign(temperature_c=weather["temperature_c"] + np.where(weather["ds"] > str(ORIGIN), 15.0, 0.0))
-    plain = predict(model, town, ORIGIN, weather=weather)["p50"].sum()
-    assert predict(model, town, ORIGIN, weather=hotter)["p50"].sum() > 1.1 * plain
+    hotter = weather.assign(temperature_c=weather["temperature_c"] + np.where(weather["ds"] > str(origin), 15.0, 0.0))
+    plain = predict(model, homes, origin, weather=weather)["p50"].sum()
+    assert predict(model, homes, origin, weather=hotter)["p50"].sum() > 1.1 * plain
     same(
-        predict(from_bytes(model.to_bytes()), town, ORIGIN, weather=weather),
-        predict(model, town, ORIGIN, weather=weather),
+        predict(from_bytes(model.to_bytes()), homes, origin, weather=weather),
+        predict(model, homes, origin, weather=weather),
     )
 
 

@@ -86,7 +86,7 @@ def new_province(tmp_path: Path) -> Callable[..., Province]:
 @pytest.fixture(scope="session")
 def clean_quarter(tmp_path_factory: pytest.TempPathFactory) -> Province:
     """A hundred days without faults but for what master data must follow, up to the days on which May is billed."""
-    province = Province(tmp_path_factory.mktemp("clean"), 300)
+    province = Province(tmp_path_factory.mktemp("clean"), 240)
     province.load("2025-03-01", "2025-06-08", {"swapped_meter": 0.1, "multiplier_change": 0.3, "roll_over": 0.1})
     return province
 

@@ -147,3 +147,24 @@ def test_what_makes_no_province_is_said_in_words(new_province):
     object.__setattr__(province, "seed", 99)
     with pytest.raises(ProvinceError, match="this province has seed 11"):
         province.day(date(2025, 7, 1).isoformat())
+
+
+def test_a_province_lives_through_new_year_and_leap_days(new_province):
+    province = new_province(40)
+    province.load("2023-12-20", "2024-02-28", {})
+    for day in ("2024-02-29", "2024-03-01"):
+        province.day(day, {})
+    assert len(province.rows("meter_days", "2024-02-29")) == len(province.rows("meter_days", "2024-03-01"))
+    assert {row["电费年月"] for row in province.rows("bills")} == {"2023-12", "2024-01", "2024-02"}
+    spring_festival = [row for row in province.rows("calendar") if row["节日名称"] == "春节"]
+    assert len(spring_festival) == 8
+
+
+def test_other_faults_on_a_later_day_leave_meters_their_history(new_province):
+    province, clean_later = new_province(80), new_province(80)
+    for one in (province, clean_later):
+        one.load("2025-06-10", NINTH, {"swapped_meter": 1.0, "spike": 0.1})
+    province.day(TENTH)
+    clean_later.day(TENTH, {})
+    assert clean_later.rows("register_readings", TENTH) == province.rows("register_readings", TENTH)
+    assert len(clean_later.faults("spike")) < len(province.faults("spike"))

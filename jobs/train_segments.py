@@ -1,0 +1,63 @@
+"""Train the segmentation: features.customer_days up to the date -> a registered model, perhaps the champion.
+
+Customers are grouped by the shape of their day and by level; the number of segments is chosen by measured stability and
+separation. A candidate is fitted without the latest days and promoted only when it foretells their profiles better than
+a split by level does, and better than the champion. A rerun trains the same model and registers a further version.
+
+    wattlake train_segments --date 2025-06-30
+"""
+
+from dataclasses import asdict
+from datetime import date, timedelta
+
+import pandas as pd
+
+from jobs.models import plots
+from jobs.models.segment_profiles import PROFILE_COLUMNS, profile_frame
+from jobs.models.segment_report import evaluate, segment_decision
+from jobs.models.segments import SegmentParams, from_json
+from jobs.runtime.context import Context
+from jobs.runtime.errors import DataError
+from jobs.runtime.tracking import SEGMENTS
+from jobs.transforms.model_frames import in_chunks, profile_type, sample_of_customers, shape_days
+from schemas.customers import CUSTOMERS
+from schemas.features import CUSTOMER_DAYS
+
+
+def run(ctx: Context) -> str:
+    """Profile a sample before and after a border, fit before it, judge after it, register, promote when better."""
+    conf = ctx.settings.segments
+    border = ctx.date - timedelta(days=conf.judge_days)
+    before, after = _profiles(ctx, border, conf.history_days), _profiles(ctx, ctx.date, conf.judge_days)
+    params = SegmentParams(k_min=conf.k_min, k_max=conf.k_max, bootstraps=conf.bootstraps, seed=conf.seed)
+    champion = ctx.tracking.champion(SEGMENTS)
+    with ctx.tracking.run(SEGMENTS, [CUSTOMER_DAYS, CUSTOMERS]) as tracked:
+        tracked.params({**asdict(params), "history_days": conf.history_days, "judge_days": conf.judge_days})
+        ctx.log.info("fitting on %s customers", len(before))
+        try:
+            report = evaluate(
+                before, after, params, champion=from_json(champion.data.decode("utf-8")) if champion else None
+            )
+        except ValueError as error:
+            raise DataError(f"Segments cannot be trained for {ctx.date}: {error}.") from None
+        decision = segment_decision(report)
+        tracked.metrics(report.metrics())
+        tracked.text(pd.DataFrame(report.model.selection).to_csv(index=False), "selection.csv")
+        for name, figure in plots.segment_figures(report.model).items():
+            tracked.figure(figure, name)
+        tracked.model(report.model.to_json().encode("utf-8"))
+        version = ctx.tracking.register(SEGMENTS, tracked, " ".join(decision.reasons))
+        tracked.tags({"promoted": str(decision.promote).lower(), "reasons": " ".join(decision.reasons)})
+    if decision.promote:
+        ctx.tracking.promote(SEGMENTS, version)
+    verdict = "champion now" if decision.promote else "not promoted"
+    return f"{SEGMENTS} {version}: {verdict}. {' '.join(decision.reasons)}"
+
+
+def _profiles(ctx: Context, until: date, days: int) -> pd.DataFrame:
+    """Profiles of a sample of customers over the days up to a date: one row each, made on the workers."""
+    rows = shape_days(ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), until, days)
+    customers = ctx.lake.read(CUSTOMERS).select("customer_key").distinct().count()
+    conf = ctx.settings.segments
+    sample = sample_of_customers(rows, customers, conf.sample_customers, conf.seed)
+    return in_chunks(sample, customers, profile_frame, profile_type(PROFILE_COLUMNS)).toPandas()

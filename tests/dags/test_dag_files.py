@@ -1,0 +1,98 @@
+"""What holds for every DAG file, whatever it runs."""
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk import DAG
+
+REPO = Path(__file__).resolve().parents[2]
+HELPERS = {"run_date", "spark_job"}
+DAG_FILES = sorted(path for path in (REPO / "dags").glob("*.py") if path.stem not in HELPERS)
+SCREEN_LINES = 50
+
+
+def awaited(dag: "DAG") -> set[str]:
+    """Names of the tables whose updates start the DAG."""
+    condition = getattr(dag.timetable, "asset_condition", None)
+    return {asset.name for asset in condition.objects} if condition else set()
+
+
+def test_every_dag_file_is_read_without_errors(dag_bag: "DagBag") -> None:
+    assert dag_bag.import_errors == {}
+    assert set(dag_bag.dags) == {path.stem for path in DAG_FILES}
+
+
+def test_every_task_is_a_job_of_the_same_name(dag_bag: "DagBag") -> None:
+    tasks = {task_id for dag in dag_bag.dags.values() for task_id in dag.task_ids}
+    jobs = {path.stem for path in (REPO / "jobs").glob("*.py")}
+    assert tasks - jobs == set()
+
+
+def test_no_job_is_a_task_of_two_dags(dag_bag: "DagBag") -> None:
+    tasks = [task_id for dag in dag_bag.dags.values() for task_id in dag.task_ids]
+    assert len(tasks) == len(set(tasks))
+
+
+def test_every_dag_says_who_owns_it_and_what_to_do_when_it_is_red(dag_bag: "DagBag") -> None:
+    for dag in dag_bag.dags.values():
+        assert dag.owner not in {"", "airflow"}, dag.dag_id
+        assert dag.tags, dag.dag_id
+        assert "When it is red" in (dag.doc_md or ""), dag.dag_id
+        assert "Is a rerun safe?" in (dag.doc_md or ""), dag.dag_id
+
+
+def test_every_dag_states_catchup_runs_retries_and_timeouts(dag_bag: "DagBag") -> None:
+    for dag in dag_bag.dags.values():
+        assert dag.catchup is False
+        assert dag.max_active_runs == 1
+        assert dag.dagrun_timeout is not None
+        for task in dag.tasks:
+            assert task.retries == 2, task.task_id
+            assert task.execution_timeout is not None, task.task_id
+            assert task.outlets, task.task_id
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "dags").glob("*.py")), ids=lambda path: path.stem)
+def test_dags_import_airflow_and_nothing_of_ours(path: Path) -> None:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    assert names - set(sys.stdlib_module_names) - HELPERS <= {"airflow"}
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_a_dag_file_fits_on_a_screen(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= SCREEN_LINES
+
+
+def test_every_table_a_dag_waits_for_is_written_by_a_task_of_another(dag_bag: "DagBag") -> None:
+    written = {asset.name: dag.dag_id for dag in dag_bag.dags.values() for task in dag.tasks for asset in task.outlets}
+    for dag in dag_bag.dags.values():
+        for table in awaited(dag):
+            assert written.get(table, dag.dag_id) != dag.dag_id, f"{dag.dag_id} waits for {table}"
+
+
+def test_features_wait_for_every_core_table_that_is_ingested(dag_bag: "DagBag") -> None:
+    ingested = {
+        asset.name
+        for dag in dag_bag.dags.values()
+        for task in dag.tasks
+        for asset in task.outlets
+        if asset.name.startswith("core.")
+    }
+    assert awaited(dag_bag.dags["build_features"]) == ingested
+
+
+def test_the_announcement_is_the_last_task_of_the_publication(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["score_and_publish"]
+    upstream = dag.get_task("publish_customer_scores").get_flat_relative_ids(upstream=True)
+    assert upstream == set(dag.task_ids) - {"publish_customer_scores"}

@@ -1,0 +1,97 @@
+import pyarrow as pa
+import pytest
+
+from jobs.kernels.masking import mask_text
+
+
+def mask(text: str, **own: str) -> str:
+    return mask_text(pa.array([text]), {kind: pa.array([value]) for kind, value in own.items()})[0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("请回电13812345678谢谢", "请回电[phone]谢谢"),
+        ("电话138-1234-5678", "电话[phone]"),
+        ("电话 +86 138 1234 5678。", "电话 [phone]。"),
+        ("电话１３８１２３４５６７８", "电话[phone]"),
+        ("座机0571-87654321或(0571)87654321", "座机[phone]或[phone]"),
+        ("call 020 7946 0958 or +44 7700 900123", "call [phone] or [phone]"),
+        ("身份证11010519491231002X", "身份证[number]"),
+        ("户号3201234567", "户号[number]"),
+        ("卡号6222 0210 0100 1234 567", "卡号[number]"),
+        ("手机尾号5678", "手机尾号[number]"),
+        ("号码是幺三八零零一二三四五六", "号码是[number]"),
+        ("邮箱 zhang.wei@example.com.cn", "邮箱 [email]"),
+        ("微信号：zhangwei_88", "微信号：[contact]"),
+    ],
+)
+def test_numbers_and_addresses_of_the_net_are_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("张先生来电反映停电", "[name]先生来电反映停电"),
+        ("用户李小红女士投诉", "用户[name]女士投诉"),
+        ("欧阳老师要求回复", "[name]老师要求回复"),
+        ("联系人：王建国，要求回复", "联系人：[name]，要求回复"),
+        ("我叫陈静，家里停电", "我叫[name]，家里停电"),
+        ("Mr. John Smith called", "Mr. [name] called"),
+        ("my name is Jane Doe and the power is off", "my name is [name] and the power is off"),
+    ],
+)
+def test_names_with_a_title_or_label_are_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("家住中山路12号3单元501室，停电", "家住[address]，停电"),
+        ("地址：杭州市西湖区文三路 478 号华星大厦2幢1203室", "地址：[address]"),
+        ("阳光花园3栋2单元停电", "[address]停电"),
+        ("I live at 221B Baker Street, flat 4, NW1 6XE", "I live at [address]"),
+    ],
+)
+def test_addresses_are_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "masked"),
+    [
+        ("张晓伟反映电费高，晓伟要求回复", {"name": "张晓伟"}, "[name]反映电费高，[name]要求回复"),
+        ("杭州某某有限公司停产", {"name": "杭州某某有限公司"}, "[name]停产"),
+        ("SMITH complained, john too", {"name": "John Smith"}, "[name] complained, [name] too"),
+        ("回电 8765-4321", {"phone": "87654321"}, "回电 [phone]"),
+        ("户号 32 0123 4", {"customer_no": "3201234"}, "户号 [number]"),
+        ("户号 DE-0012", {"customer_no": "DE0012"}, "户号 [number]"),
+        ("阳光花园小区门口停电", {"address": "江东市城东区阳光花园3栋501"}, "[address]小区门口停电"),
+        ("power is off at the Old Mill House", {"address": "Old Mill House, Ely"}, "power is off at the [address]"),
+    ],
+)
+def test_the_own_values_of_a_row_are_masked_in_other_spellings_too(text: str, own: dict[str, str], masked: str) -> None:
+    assert mask(text, **own) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025年6月30日20点30分开始停电，电费比上月多了35.6元",
+        "2025-06-30 10:00 停电，电压380V，电量1234.5kWh",
+        "台区编号12停电，变压器有异响，3号线路跳闸",
+        "The bill of 2025-06 is 12 % higher than last year; please check meter 3",
+        "客户要求尽快处理，希望回复",
+    ],
+)
+def test_what_tells_nothing_of_a_person_stays(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_each_row_is_masked_by_its_own_values_and_null_stays_null() -> None:
+    texts = pa.array(["李娜和王芳", "李娜和王芳", None])
+    own = {"name": pa.array(["李娜", "王芳", "李娜"]), "phone": pa.nulls(3, pa.string())}
+    masked = mask_text(texts, own)
+    assert masked.to_pylist() == ["[name]和王芳", "李娜和[name]", None]
