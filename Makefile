@@ -14,7 +14,7 @@ CUSTOMERS ?= 2000
 HISTORY_DAYS ?= 120
 export PYTHONWARNINGS ?= ignore::FutureWarning
 
-.PHONY: help setup demo lcl test check faults bench up down docs lock clean
+.PHONY: help setup demo lcl test check up down lock clean
 
 help: ## Say what the targets do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,23 @@ $(JARS)/.fetched: conf/delta-jars.xml conf/ivysettings.xml $(VENV)/.installed
 		org.apache.ivy.Main -settings conf/ivysettings.xml -cache .wattlake/ivy -ivy conf/delta-jars.xml -types jar \
 		-retrieve "$(JARS)/[artifact]-[revision].[ext]" > .wattlake/ivy.log 2>&1 || { tail -20 .wattlake/ivy.log; exit 1; }
 	@touch $@
+
+demo: setup ## A province from nothing to published scores, through Airflow (CUSTOMERS=2000 HISTORY_DAYS=120)
+	$(BIN)/python deploy/demo.py --customers $(CUSTOMERS) --history-days $(HISTORY_DAYS)
+
+up: setup ## Leave Airflow and MLflow running on loopback and print addresses and sign-ins
+	@$(BIN)/python deploy/services.py up --env demo
+
+down: ## Stop what `make up` has started
+	@$(BIN)/python deploy/services.py down --env demo
+
+lcl: setup ## Real readings: Low Carbon London 2013 from ../shared/data
+	$(BIN)/python -m jobs prepare_lcl --date 2013-12-31 --env lcl
+	@$(BIN)/python deploy/services.py up --env lcl --only connect,airflow
+	$(BIN)/python deploy/run_dags.py --env lcl --date 2013-12-31 --train-on 2013-12-31
+	$(BIN)/python -m jobs report_sum_check --date 2013-12-31 --env lcl
+	$(BIN)/python -m jobs show_publication --date 2013-12-31 --env lcl
+	@$(BIN)/python deploy/services.py down --env lcl
 
 test: setup ## Run all tests
 	$(BIN)/python -m pytest

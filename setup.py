@@ -65,7 +65,12 @@ setup(
     packages=find_packages(
         include=["jobs", "jobs.*", "schemas", "schemas.*", "expectations", "expectations.*", "conf"]
     ),
-    package_data={"conf": ["*.yaml", "feeds/*.yaml", "*/feeds/*.yaml", "*.properties"], "jobs": ["py.typed"], "schemas": ["py.typed"], "expectations": ["py.typed"]},
+    package_data={
+        "conf": ["*.yaml", "*.xml", "feeds/*.yaml", "*/feeds/*.yaml"],
+        "jobs": ["py.typed"],
+        "schemas": ["py.typed"],
+        "expectations": ["py.typed"],
+    },
     install_requires=[
         "numpy>=2.2",
         "pyarrow>=21",

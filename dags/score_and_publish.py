@@ -25,3 +25,5 @@ with DAG("score_and_publish", doc_md=__doc__, schedule=FEATURES, tags=["scores",
 
     usage >> forecasts
     [profiles, segments, forecasts] >> announced
+    # written whatever came before, and no part of whether the run succeeded
+    announced >> spark_job("write_quality_pages", outlets=[]).as_teardown()

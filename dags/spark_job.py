@@ -58,7 +58,7 @@ def when_updated(*names: str) -> PartitionedAssetTimetable:
     return PartitionedAssetTimetable(assets=AssetAll(*tables(*names)))
 
 
-def spark_job(job: str, *, outlets: Sequence[str], **settings: Any) -> "SparkJob":
+def spark_job(job: str, *, outlets: Sequence[str] = (), **settings: Any) -> "SparkJob":
     """The task of a job: same name, and the tables which it writes."""
     return SparkJob(task_id=job, job=job, outlets=tables(*outlets), **settings)
 

@@ -1,7 +1,7 @@
 """Look at the embedded Airflow as a person does: `python deploy/look.py --env demo --date 2025-06-30 --shots docs/img`.
 
-A headless Chromium signs in, sees every DAG, opens the graph of the tables, starts a DAG with a date in the trigger form,
-and watches it succeed. Needs `chromium` and `chromedriver` (Debian: chromium, chromium-driver). Exit code 1 with a
+A headless Chromium signs in, sees every DAG, opens the graph of the tables, starts a DAG with a date in the form, and
+watches it succeed. Needs `chromium` and `chromedriver` (Debian: chromium, chromium-driver). Exit code 1 with a
 picture of the page when something is not there.
 """
 

@@ -1,8 +1,9 @@
 """Run DAGs of the embedded Airflow over its REST API and follow them: `python deploy/run_dags.py --date 2025-06-30`.
 
-For each date: the four ingest DAGs are triggered, and the run ends when the DAGs that their tables start have ended
-(features, then scores). With `--train-on DATE` the models are trained after that date's features, before its scores.
-With `--dags` exactly those DAGs are triggered, one after the other, and nothing else is waited for.
+For each date: the reference data are ingested first, as meters are checked against them, then the other feeds; the run
+ends when the DAGs that their tables start have ended (features, then scores). With `--train-on DATE` the models are
+trained after that date's features, before its scores. With `--dags` exactly those DAGs are triggered, one after the
+other, and nothing else is waited for.
 
 Exit code 1 when a run fails, after the end of the failed task's log.
 """
@@ -167,7 +168,9 @@ def daily_chain(airflow: Airflow, follower: Follower, date: str, *, is_training:
     known = {dag: airflow.run_ids(dag, date) for dag in (FEATURES, SCORES)}
     # without champions the scores would fail: they wait for the training, and are then started here
     airflow.listen(SCORES, is_listening=not is_training)
-    follower.follow([(dag, airflow.trigger(dag, date)) for dag in INGEST])
+    # a meter or a customer is known only once the reference data are loaded
+    for dags in (INGEST[:1], INGEST[1:]):
+        follower.follow([(dag, airflow.trigger(dag, date)) for dag in dags])
     follower.follow([follower.await_run(FEATURES, date, known[FEATURES])])
     if is_training:
         follower.follow([(TRAIN, airflow.trigger(TRAIN, date))])

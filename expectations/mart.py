@@ -8,12 +8,6 @@ CUSTOMER_SCORES_SUITE = Suite(
     "mart.customer_scores",
     (
         unique("CS-00", "as_of_date", "customer_key"),
-        Rule(
-            "CS-01",
-            "count(*) = coalesce(max(customer_count), 0)",
-            "every customer known on the date has a row, also without data",
-            scope="batch",
-        ),
         Rule("CS-02", "count(*) > 0", "no customer is known on the date: nothing to publish", scope="batch"),
         present("CS-03", "customer_key", "a score without a customer is nobody's"),
         Rule(
@@ -95,6 +89,11 @@ PUBLICATIONS_SUITE = Suite(
             "table_rows['mart.customer_forecasts'] = forecasts_made",
             "forecasts made for the date are not published: run publish_customer_forecasts for it",
         ),
-        Rule("PU-03", "table_rows['mart.customer_scores'] > 0", "nothing to publish"),
+        Rule(
+            "PU-03",
+            "table_rows['mart.customer_scores'] = customers_known",
+            "every customer known on the date has a score, also without data",
+        ),
+        Rule("PU-04", "table_rows['mart.customer_scores'] > 0", "nothing to publish"),
     ),
 )

@@ -9,7 +9,7 @@ build_customer_days, whose rows it adds up.
 from expectations.features import CUSTOMER_MONTHS_SUITE
 from jobs.runtime.context import Context
 from jobs.runtime.errors import UserError
-from jobs.transforms.changes import DAY_FEEDS, Facts, customer_dates, touched_by
+from jobs.transforms.changes import DAY_FEEDS, Facts, customer_dates, kept, touched_by
 from jobs.transforms.customer_months import (
     MONTH_FEEDS,
     MonthFacts,
@@ -31,10 +31,10 @@ def run(ctx: Context) -> str:
     time_zone = ctx.settings.site.time_zone
     facts = MonthFacts.of(ctx.lake.read, time_zone)
     days = customer_dates(touched, Facts.of(ctx.lake.read, time_zone), ctx.date)
-    keys = customer_months_touched(touched, days, facts).cache()
-    between = first_and_last_date(keys)
-    if between:
-        months = customer_months(keys, facts, between)
-        ctx.lake.merge(ctx.gate(months, CUSTOMER_MONTHS_SUITE), CUSTOMER_MONTHS)
+    with kept(customer_months_touched(touched, days, facts)) as keys:
+        between = first_and_last_date(keys)
+        if between:
+            months = customer_months(keys, facts, between)
+            ctx.lake.merge(ctx.gate(months, CUSTOMER_MONTHS_SUITE), CUSTOMER_MONTHS)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(changes)} deliveries taken up"

@@ -1,4 +1,4 @@
-"""Write deliveries of a demonstration province as its source systems would: an initial load, or the deliveries of a day.
+"""Write deliveries of a demonstration province as its source systems would: an initial load, or those of a day.
 
 The first call writes the history of `history_days` up to the date, each later one the deliveries of its date with late
 and corrected rows. Seeded: the same options give the same files. Faults go to a ledger which no job reads. Load shapes

@@ -1,4 +1,6 @@
-"""Customers; names, phone numbers and addresses go encrypted to the vault and nowhere else: new deliveries of the feed -> core.customers, a customer from a date on.
+"""Customers: new deliveries of the feed -> core.customers, a customer from a date on.
+
+Names, phone numbers and addresses go encrypted to vault.customer_identities and nowhere else.
 
 Rows which break an error rule go to quarantine.customers. A rerun finds no new delivery and changes nothing.
 

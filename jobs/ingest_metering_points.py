@@ -1,4 +1,4 @@
-"""Metering points and their meters: new deliveries of the feed -> core.metering_points, a point from the date a meter was installed.
+"""Metering points: new deliveries of the feed -> core.metering_points, a point from when a meter was installed.
 
 Rows which break an error rule go to quarantine.metering_points. A rerun finds no new delivery and changes nothing.
 

@@ -36,11 +36,11 @@ def run(ctx: Context) -> str:
     except ProvinceError as error:
         raise UserError(str(error)) from None
     rows = done.rows["meter_days"]
-    blocks = len(done.deliveries) - len(done.rows) + 1
     return (
-        f"{blocks} block files with {rows:,} rows = {done.household_days:,} household-days of {done.households} "
-        f"households + {rows - done.household_days:,} repeated; {done.rows['register_readings']:,} daily totals "
-        f"({done.parts_of_days:,} of parts of days left out); weather {'yes' if done.has_weather else 'left out'}; "
+        f"{done.block_files} block files with {rows:,} rows = {done.household_days:,} household-days of "
+        f"{done.households} households + {rows - done.household_days:,} repeated; "
+        f"{done.rows['register_readings']:,} daily totals ({done.parts_of_days:,} of parts of days left out); "
+        f"weather {'yes' if done.has_weather else 'left out'}; "
         f"generated: {done.rows['bills']:,} bills, {done.rows['payments']:,} payments, "
         f"{done.rows['complaints']:,} work orders"
     )

@@ -14,6 +14,8 @@ from schemas.mart import CUSTOMER_FORECASTS
 
 def run(ctx: Context) -> str:
     """Take the slice, judge, replace the slice."""
+    if ctx.is_history():
+        return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
     forecasts = customer_forecasts(ctx.date, ctx.lake.read(USAGE_FORECASTS), ctx.settings.site.time_zone)
     ctx.lake.replace(ctx.gate(forecasts, CUSTOMER_FORECASTS_SUITE), CUSTOMER_FORECASTS, ctx.date)
     return "forecasts are in place"

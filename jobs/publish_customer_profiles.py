@@ -18,6 +18,8 @@ from schemas.reference import TARIFFS
 
 def run(ctx: Context) -> str:
     """Join, judge, replace the slice."""
+    if ctx.is_history():
+        return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
     profiles = customer_profiles(
         ctx.date,
         customers=ctx.lake.read(CUSTOMERS),

@@ -18,6 +18,8 @@ from schemas.metering_points import METERING_POINTS
 
 def run(ctx: Context) -> str:
     """Join, judge, replace the slice; then judge the whole publication and announce it."""
+    if ctx.is_history():
+        return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
     time_zone = ctx.settings.site.time_zone
     scores = customer_scores(
         ctx.date,
@@ -26,12 +28,14 @@ def run(ctx: Context) -> str:
         days=ctx.lake.read(CUSTOMER_DAYS),
         segments=ctx.lake.read(SEGMENT_SCORES),
         forecasts=ctx.lake.read(USAGE_FORECASTS),
+        has_segments=bool(ctx.lake.partitions_held(SEGMENT_SCORES, [ctx.date])),
+        has_forecasts=bool(ctx.lake.partitions_held(USAGE_FORECASTS, [ctx.date])),
         time_zone=time_zone,
     )
     ctx.lake.replace(ctx.gate(scores, CUSTOMER_SCORES_SUITE), CUSTOMER_SCORES, ctx.date)
     published = (CUSTOMER_SCORES, CUSTOMER_PROFILES, CUSTOMER_FORECASTS)
     slices = {table.name: slice_of(ctx.lake.read(table), table, ctx.date) for table in published}
     made = slice_of(ctx.lake.read(USAGE_FORECASTS), USAGE_FORECASTS, ctx.date)
-    row = ctx.gate(publication(ctx.date, slices, made, time_zone), PUBLICATIONS_SUITE)
+    row = ctx.gate(publication(ctx.date, slices, made, ctx.lake.read(CUSTOMERS), time_zone), PUBLICATIONS_SUITE)
     ctx.lake.merge(row, PUBLICATIONS)
     return f"published as of {ctx.date}"

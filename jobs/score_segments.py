@@ -8,8 +8,8 @@ while it is near the border. A rerun replaces the slice of the date by the same 
 
 import pandas as pd
 import pyspark.sql.functions as F
-from expectations.features import SEGMENT_SCORES_SUITE
 
+from expectations.features import SEGMENT_SCORES_SUITE
 from jobs.models.segment_profiles import profile_frame
 from jobs.models.segments import assign, from_json
 from jobs.runtime.context import Context
@@ -22,6 +22,8 @@ from schemas.features import CUSTOMER_DAYS, SEGMENT_SCORES
 
 def run(ctx: Context) -> str:
     """Load the champion, assign in chunks of customers, judge, replace the slice."""
+    if ctx.is_history():
+        return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
     champion = ctx.tracking.required_champion(SEGMENTS, "train_segments")
     days = shape_days(
         ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, ctx.settings.segments.history_days

@@ -2,7 +2,8 @@
 
 Customers are grouped by the shape of their day and by level; the number of segments is chosen by measured stability and
 separation. A candidate is fitted without the latest days and promoted only when it foretells their profiles better than
-a split by level does, and better than the champion. A rerun trains the same model and registers a further version.
+a split by level does, and better than the champion. A date is
+trained for once: a rerun finds its version and changes nothing; `--key again=yes` trains another.
 
     wattlake train_segments --date 2025-06-30
 """
@@ -26,6 +27,9 @@ from schemas.features import CUSTOMER_DAYS
 
 def run(ctx: Context) -> str:
     """Profile a sample before and after a border, fit before it, judge after it, register, promote when better."""
+    held = ctx.tracking.trained(SEGMENTS)
+    if held and ctx.option("again", "no") != "yes":
+        return f"{SEGMENTS} {held} was trained for this date already (--key again=yes trains another one)"
     conf = ctx.settings.segments
     border = ctx.date - timedelta(days=conf.judge_days)
     before, after = _profiles(ctx, border, conf.history_days), _profiles(ctx, ctx.date, conf.judge_days)

@@ -1,7 +1,8 @@
 """Train the forecast of daily usage: features.customer_days up to the date -> a registered model, perhaps the champion.
 
 One global quantile model for all customers, back-tested on rolling origins against naive baselines and the champion; it
-is promoted only when it beats both. A rerun trains the same model again and registers it as a further version.
+is promoted only when it beats both. A date is
+trained for once: a rerun finds its version and changes nothing; `--key again=yes` trains another.
 
     wattlake train_usage_forecast --date 2025-06-30
 """
@@ -23,6 +24,9 @@ from schemas.reference import CALENDAR
 
 def run(ctx: Context) -> str:
     """Read a sample, back-test, fit, register, promote when better."""
+    held = ctx.tracking.trained(USAGE_FORECAST)
+    if held and ctx.option("again", "no") != "yes":
+        return f"{USAGE_FORECAST} {held} was trained for this date already (--key again=yes trains another one)"
     conf = ctx.settings.forecast
     rows = usage_history(ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, conf.history_days)
     customers = rows.select("unique_id").distinct().count()

@@ -19,7 +19,7 @@ _SOURCE = (
     Column("source_row", LongType(), "Row in the file, from 1, without the header"),
     Column("business_date", DATE, "Business date of the delivery"),
     Column("broken_rules", STRINGS, "Ids of the error rules the row broke"),
-    Column("status", STRING, "held, released, corrected or dropped"),
+    Column("quarantine_status", STRING, "held, released, corrected or dropped"),
 )
 
 

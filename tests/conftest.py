@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ JARS = Path(__file__).parents[1] / ".wattlake" / "jars"
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A session of its own, in its own folder, so that tests share nothing with whoever else runs."""
+    # instants come back as naive local times, so the machine's zone must not show
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     home = tmp_path_factory.mktemp("spark")
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     conf = {

@@ -39,7 +39,7 @@ def metrics(kwh: Kwh, missing: Bools, missing_count: npt.NDArray[np.int32]) -> d
     negative = np.zeros(rows, np.int32)
     runs = {name: _Run(rows) for name in ("missing", "zero", "constant")}
     hashed = np.zeros(rows, np.uint64)
-    before, was_known = np.zeros(rows), np.zeros(rows, np.bool_)
+    before = np.zeros(rows)
     for n in range(points):
         value, gap = kwh[n], missing[n]
         known = ~gap
@@ -51,9 +51,10 @@ def metrics(kwh: Kwh, missing: Bools, missing_count: npt.NDArray[np.int32]) -> d
         negative += value < 0
         runs["missing"].add(gap)
         runs["zero"].add(is_zero)
-        runs["constant"].add(known & ~is_zero & was_known & (value == before))
+        # a gap is written as zero and so equals no value other than zero
+        runs["constant"].add(known & ~is_zero & (value == before))
         hashed += _hash(value, gap, n)
-        before, was_known = value, known
+        before = value
     has_value = ~nothing
     longest_constant = runs["constant"].longest
     longest_constant = np.where((longest_constant > 0) | ((top > 0) | (low < 0)) & has_value, longest_constant + 1, 0)

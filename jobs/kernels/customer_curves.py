@@ -340,9 +340,7 @@ class _Measures:
         with np.errstate(invalid="ignore", divide="ignore"):
             gap = (total - curves.register) / curves.register * 100
             self._put("sum_gap_pct", rows, np.where(curves.register > 0, gap, np.nan))
-        self.sum_check[rows] = np.where(
-            curves.is_failed, "failed", np.where(curves.is_checked, "ok", "not_checked")
-        )
+        self.sum_check[rows] = np.where(curves.is_failed, "failed", np.where(curves.is_checked, "ok", "not_checked"))
 
     def _put(self, name: str, rows: Ints, values: Floats) -> None:
         # adding zero turns -0.0 into 0.0, which would be another bit pattern of the same value

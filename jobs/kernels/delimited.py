@@ -19,6 +19,8 @@ _CHINESE = {"gbk", "gb2312", "gb18030"}
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _MOST_NAMED = 12
+# a row must fit into a block
+_BLOCK_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,7 @@ def read_columns(
             csv.ReadOptions(
                 # with threads the rows of an error are not numbered; the workers are parallel already
                 use_threads=False,
-                # a line must fit into a block
-                block_size=min(max(body.size, 1), 2**24),
+                block_size=min(body.size, _BLOCK_BYTES),
                 column_names=[str(n) for n in range(len(file.header))],
             ),
             csv.ParseOptions(delimiter=file.delimiter, newlines_in_values=newlines_in_values, invalid_row_handler=skip),

@@ -34,15 +34,23 @@ _NOT_NAMES = (
     "称|说|想|要|于|在|的|是|已|未|有|对|和|与|从|因|为"
 )
 
-_ROAD = "大道|路|街|巷|弄|胡同|村|组|屯|庄|小区|花园|家园|新村|苑|里|坊|大厦|公寓|广场|新城|城|镇|乡|道"
+# what the name of a place ends with, which a number at the door follows
+_PLACE_ENDS = tuple(
+    "路 街 大街 道 大道 巷 弄 胡同 村 组 屯 庄 小区 花园 家园 苑 里 坊 大厦 公寓 广场 城 镇 乡".split()  # noqa: SIM905 - legible
+)
+_COUNT = "[0-9一二三四五六七八九十百千甲乙丙丁A-Za-z]{1,8}"
 _UNIT = "号楼|号院|号|栋|幢|座|单元|室|楼|层|弄|户"
-_COUNT = "[0-9一二三四五六七八九十百千甲乙丙丁A-Za-z]"
-_LEAD_IN = re.compile(r"^.*(?:住在|家住|位于|地址(?:[是为]|[:：])?|用电点|住址|在|到|于|是|我家|电话)")
+_DOOR = re.compile(rf"(?:[第附]?{_COUNT}(?:-{_COUNT}){{0,3}} ?(?:{_UNIT}) ?)+(?:[0-9A-Za-z]{{1,5}}(?![{_HAN}]))?")
+_RUN = re.compile(rf"[{_HAN}0-9A-Za-z]{{1,30}}$")
+_DISTRICT = re.compile("省|自治区|市|区|县|镇|乡|街道")
+_LEAD_IN = re.compile(r"^.*(?:反映|停电|来电|报修|投诉|住在|家住|位于|地址[是为]?|用电点|住址|在|到|于|是|我家|电话)")
+# a street's name without what it ends with, and a district's
+_LONGEST_STREET, _LONGEST_DISTRICT = 5, 4
 
 _BEFORE, _AFTER = r"(?<![0-9A-Za-z])", r"(?![0-9])"
 # the order matters: what is more special comes first
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), EMAIL),
+    (re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}"), EMAIL),
     (
         re.compile(r"((?:微信|QQ|qq|wechat|WeChat)\s*(?:号码|号)?\s*(?:[是为]|[:：])?\s*)[A-Za-z0-9][-_A-Za-z0-9]{4,}"),
         rf"\g<1>{CONTACT}",
@@ -63,11 +71,6 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile("[零〇一二三四五六七八九幺两]{7,}"), NUMBER),
     (re.compile(r"(尾号(?:[是为]|[:：])?\s*)[0-9]{3,6}"), rf"\g<1>{NUMBER}"),
 )  # fmt: skip
-_HAN_ADDRESS = re.compile(
-    rf"(?:[{_HAN}]{{1,6}}?(?:省|自治区|市|区|县|镇|乡|街道))*"
-    rf"(?:[{_HAN}0-9A-Za-z]{{1,8}}?(?:{_ROAD}))+\s*"
-    rf"(?:(?:第|附)?{_COUNT}+(?:-{_COUNT}+)*\s*(?:{_UNIT}|[-#])\s*)+(?:{_COUNT}{{1,5}}(?![{_HAN}]))?"
-)
 _LATIN_ADDRESSES = (
     re.compile(
         r"\b[0-9]+[A-Za-z]?,?\s+(?:[A-Z][\w'’-]*\s+){1,4}"
@@ -95,6 +98,10 @@ _LATIN_NAMES = (
     ),
 )
 
+_HAN_SIGN = re.compile(f"[{_HAN}]")
+_SURNAME = re.compile(f"^(?:{_SURNAMES})")
+_NO_LETTERS = re.compile(r"[^\w'’-]+")
+_SEPARATORS = re.compile(r"[\s\-·./()（）]+")
 # a shared stretch with the row's own address that is long enough to be no accident
 _SHORTEST_HAN, _SHORTEST_WITH_DIGIT, _SHORTEST_LATIN = 4, 6, 9
 
@@ -122,7 +129,7 @@ def mask_text(texts: pa.Array, own: Mapping[str, pa.Array]) -> pa.Array:
 def _mask_patterns(text: str) -> str:
     for pattern, shown in _PATTERNS:
         text = pattern.sub(shown, text)
-    text = _HAN_ADDRESS.sub(_after_lead_in, text)
+    text = _mask_han_addresses(text)
     for address in _LATIN_ADDRESSES:
         text = address.sub(ADDRESS, text)
     text = _REPEATED_ADDRESS.sub(ADDRESS, text)
@@ -131,31 +138,60 @@ def _mask_patterns(text: str) -> str:
     return text
 
 
-def _after_lead_in(match: re.Match[str]) -> str:
-    """The pattern begins too early where no sign divides it from the words before."""
-    lead = _LEAD_IN.match(match.group())
-    return (lead.group() if lead and lead.end() < len(match.group()) - 3 else "") + ADDRESS
+def _mask_han_addresses(text: str) -> str:
+    """A number at a door and the place named before it."""
+    parts, done = [], 0
+    for door in _DOOR.finditer(text):
+        place = _RUN.search(text[max(done, door.start() - 31) : door.start()].rstrip())
+        if not place or not place.group().endswith(_PLACE_ENDS):
+            continue
+        begin = text.rindex(place.group(), done, door.start()) + _place_begin(place.group())
+        parts += [text[done:begin], ADDRESS]
+        done = door.end()
+    return "".join([*parts, text[done:]])
+
+
+def _place_begin(run: str) -> int:
+    """Where the place begins in words which no sign divides from those before."""
+    lead = _LEAD_IN.match(run)
+    if lead and lead.end() < len(run) - 1:
+        return lead.end()
+    district = _DISTRICT.search(run, 1)
+    if district and district.end() < len(run):
+        return max(district.start() - _LONGEST_DISTRICT, 0)
+    ending = max(len(end) for end in _PLACE_ENDS if run.endswith(end))
+    return max(len(run) - ending - _LONGEST_STREET, 0)
 
 
 # -- the row's own values ---------------------------------------------------------------------------------------------
 
 
+# A pattern for each row costs more to compile than to search with: it is made only where there is something to find.
+
+
 def _mask_own_name(text: str, name: str) -> str:
-    text = re.sub(re.escape(name), NAME, text, flags=re.IGNORECASE)
-    if re.search(rf"[{_HAN}]", name):
+    text = text.replace(name, NAME)
+    if _HAN_SIGN.search(name):
         # a person is also called by surname and title, which the patterns find, or by given name
-        given = re.sub(rf"^(?:{_SURNAMES})", "", name) if len(name) <= 4 else ""
+        given = _SURNAME.sub("", name) if len(name) <= 4 else ""
         return text.replace(given, NAME) if len(given) >= 2 else text
-    parts = [part for part in re.split(r"[^\w'’-]+", name) if len(part) >= 3]
-    return re.sub(rf"\b(?:{'|'.join(map(re.escape, parts))})\b", NAME, text, flags=re.IGNORECASE) if parts else text
+    folded = text.casefold()
+    parts = [part for part in _NO_LETTERS.split(name) if len(part) >= 3 and part.casefold() in folded]
+    if not parts:
+        return text
+    either = "|".join(map(re.escape, [name, *parts]))
+    return re.sub(rf"\b(?:{either})\b", NAME, text, flags=re.IGNORECASE)
 
 
 def _mask_own_digits(shown: str) -> Callable[[str, str], str]:
     def mask(text: str, number: str) -> str:
-        signs = re.sub(r"[^0-9A-Za-z]", "", number)
+        signs = _SEPARATORS.sub("", number)
         if len(signs) < 5:
             return text
-        return re.sub(r"[\s\-·.()（）]*".join(map(re.escape, signs)), shown, text, flags=re.IGNORECASE)
+        text = text.replace(number, shown)
+        if signs.casefold() not in _SEPARATORS.sub("", text).casefold():
+            return text
+        return re.sub(r"[\s\-·./()（）]*".join(map(re.escape, signs)), shown, text, flags=re.IGNORECASE)
 
     return mask
 
@@ -178,7 +214,7 @@ def _shared_stretch(text: str, address: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _shortest(stretch: str) -> int:
-    if len(re.findall(rf"[{_HAN}]", stretch)) >= _SHORTEST_HAN:
+    if len(_HAN_SIGN.findall(stretch)) >= _SHORTEST_HAN:
         return _SHORTEST_HAN
     return _SHORTEST_WITH_DIGIT if re.search("[0-9]", stretch) else _SHORTEST_LATIN
 

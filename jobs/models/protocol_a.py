@@ -119,7 +119,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not (options.data / "daily_56_blocks.tar.xz").is_file():
         parser.error(f"{options.data} holds no daily_56_blocks.tar.xz")
     # a person waits for this command: what it prints is its result
-    report = run(options.data, options.sample, options.origins, on_origin=lambda scores: print(_progress(scores)))  # noqa: T201
+    report = run(
+        options.data,
+        options.sample,
+        options.origins,
+        on_origin=lambda scores: print(_progress(scores), flush=True),  # noqa: T201
+    )
     print("\n" + table(report))  # noqa: T201
     return 0
 

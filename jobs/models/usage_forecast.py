@@ -29,6 +29,8 @@ from jobs.models.usage_features import (
     features,
     levels,
 )
+from jobs.models.usage_params import UsageParams as UsageParams
+from jobs.models.usage_rows import PARTIAL_DAYS, hash_of, some_of, training_rows, uniform
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,43 +39,10 @@ PARTIAL = "partial"
 NOT_ENOUGH_DATA = "not_enough_data"
 
 SUFFICIENT_DAYS = 56  # of the last 84: two thirds, so that each weekday is known at least about eight times
-PARTIAL_DAYS = 21
 OWN_QUANTILE_DAYS = 7
 CALIBRATION_CUSTOMERS = 1200  # enough for a factor to three digits; all would only cost time
 
 FORMAT = "wattlake.usage_forecast/1"
-
-
-@dataclass(frozen=True)
-class UsageParams:
-    """Choices of the forecaster; the defaults were measured on the London households (docs/decisions).
-
-    horizon: days ahead. max_rows: training rows after sampling by hash. train_days: how far back training origins go.
-    weight_power: rows weigh as the customer's level to this power (1 = every kWh counts the same, 0 = every customer).
-    half_life_days: rows of that age weigh half. calibration_days: the last days, kept back for the interval's width.
-    calibration_weight: of new calibration days against the scale of the forecaster before.
-    """
-
-    horizon: int = 14
-    max_rows: int = 200_000
-    train_days: int = 420
-    max_origins: int = 80
-    min_context_days: int = 35
-    weight_power: float = 0.5
-    half_life_days: float = 400.0
-    rounds: int = 250
-    learning_rate: float = 0.06
-    num_leaves: int = 48
-    min_rows_in_leaf: int = 150
-    feature_fraction: float = 0.5
-    l2: float = 5.0
-    max_bin: int = 127
-    groups: tuple[int, ...] = (1, 4, 8)
-    calibration_days: int = 70
-    calibration_weight: float = 0.3
-    calibrate: bool = True
-    seed: int = 20140130
-    num_threads: int = 2
 
 
 @dataclass(frozen=True)
@@ -171,7 +140,7 @@ def fit_panel(
     if params.calibrate and (previous is None or as_day(previous.trained_until) + horizon > origin):
         previous = _held_back(panel, origin, params, facts, with_weather)
     classes = tuple(sorted({str(c) for c in panel.usage_class} - {NO_CLASS}))
-    x, y, weight = _training_rows(panel, origin, params, facts, classes, with_weather)
+    x, y, weight = training_rows(panel, origin, params, facts, classes, with_weather)
     if len(y) == 0:
         raise ValueError(
             f"no training rows: no customer has {PARTIAL_DAYS} known days of {RECENT_DAYS} and a known day after them "
@@ -208,7 +177,7 @@ def fit_panel(
     )
     if params.calibrate and previous is not None:
         scale = calibration(previous, panel, origin, params, facts)
-        if previous.params.calibrate:
+        if previous.scale != no_scale(params.groups):
             scale = blend(previous.scale, scale, params.calibration_weight)
         model = replace(model, scale=scale)
     return model
@@ -224,7 +193,10 @@ def _held_back(
         return None
     until = origin - np.timedelta64(days, "D")
     smaller = replace(params, max_rows=params.max_rows // 2, calibrate=False)
-    return fit_panel(cut(panel, until), until, smaller, facts, with_weather)
+    try:
+        return fit_panel(cut(panel, until), until, smaller, facts, with_weather)
+    except ValueError:  # no customer was known long enough by then: the interval stays as the trees made it
+        return None
 
 
 def _boosting(params: UsageParams, quantile: float, pace: float) -> dict[str, object]:
@@ -253,8 +225,8 @@ def calibration(
     last = origin - horizon
     first = max(as_day(previous.trained_until), origin - np.timedelta64(params.calibration_days, "D"))
     origins = np.arange(last, first - np.timedelta64(1, "D"), -np.timedelta64(7, "D"))
-    keys = pd.util.hash_array(np.asarray(panel.ids, dtype=object), categorize=False)
-    panel = _some(panel, _uniform(keys, 0, params.seed) < CALIBRATION_CUSTOMERS / max(len(panel.ids), 1))
+    keys = hash_of(panel.ids)
+    panel = some_of(panel, uniform(keys, 0, params.seed) < CALIBRATION_CUSTOMERS / max(len(panel.ids), 1))
     truths, forecasts = [], []
     for start in origins:
         known = np.isfinite(panel.window(start, RECENT_DAYS)).sum(axis=1) >= SUFFICIENT_DAYS
@@ -341,85 +313,6 @@ def cut(panel: Panel, last: np.datetime64) -> Panel:
     """Panel as it was on `last`."""
     width = int((last - panel.first_day).astype(int)) + 1
     return replace(panel, values=panel.values[:, : max(width, 0)])
-
-
-def _some(panel: Panel, chosen: npt.NDArray[np.bool_]) -> Panel:
-    """Panel of the chosen customers."""
-    return replace(
-        panel,
-        ids=panel.ids[chosen],
-        values=panel.values[chosen],
-        usage_class=panel.usage_class[chosen],
-        place=panel.place[chosen],
-    )
-
-
-def training_origins(
-    first_day: np.datetime64, origin: np.datetime64, params: UsageParams
-) -> npt.NDArray[np.datetime64]:
-    """Origins of training rows, newest last: evenly spread, on all weekdays, and all before `origin`."""
-    earliest = max(first_day + params.min_context_days - 1, origin - params.train_days)
-    days = np.arange(earliest, origin)
-    if len(days) <= params.max_origins:
-        return days
-    step = int(np.ceil(len(days) / params.max_origins))
-    step += step % 7 == 0  # a multiple of 7 would show the model one weekday only
-    return np.sort(days[::-1][::step])
-
-
-def _training_rows(
-    panel: Panel,
-    origin: np.datetime64,
-    params: UsageParams,
-    facts: DayFacts,
-    classes: tuple[str, ...],
-    with_weather: bool,
-) -> tuple[npt.NDArray[np.float32], Floats, Floats]:
-    """Features, scaled targets and weights of the sampled rows, ordered by origin, customer and day ahead.
-
-    A customer is drawn for an origin, and then a day ahead for the customer, by hash: the sample is the same whatever
-    the order of rows, and drawing customers first saves computing features nobody needs.
-    """
-    origins = training_origins(panel.first_day, origin, params)
-    candidates = max(len(origins) * len(panel.ids) * params.horizon, 1)
-    # more rows than half the known days would show the same days again and again, which costs time and teaches nothing
-    most = min(params.max_rows, int(np.isfinite(panel.window(origin, params.train_days)).sum()) // 2)
-    share = min(1.0, most / candidates)
-    customer_share = min(1.0, 3.0 * share)
-    keys = pd.util.hash_array(np.asarray(panel.ids, dtype=object), categorize=False)
-    xs, ys, weights = [], [], []
-    for start in origins:
-        drawn = _uniform(keys, int(start.astype(int)), params.seed) < customer_share
-        window = panel.window(start, RECENT_DAYS)
-        drawn &= np.isfinite(window).sum(axis=1) >= PARTIAL_DAYS
-        some = _some(panel, drawn)
-        x, level = features(some, start, params.horizon, facts, classes, with_weather)
-        truth = some.window(start + params.horizon, params.horizon)
-        per_day = np.stack(
-            [_uniform(keys[drawn], int(start.astype(int)), params.seed + h) for h in range(1, params.horizon + 1)],
-            axis=1,
-        )
-        chosen = np.isfinite(truth) & (per_day < share / customer_share)
-        chosen &= (start + np.arange(1, params.horizon + 1) <= origin)[None, :]
-        age = float((origin - start).astype(int))
-        decay = 0.5 ** (age / params.half_life_days)
-        xs.append(x[chosen])
-        ys.append((truth / level[:, None])[chosen])
-        weights.append(np.broadcast_to((level**params.weight_power * decay)[:, None], truth.shape)[chosen])
-    y = np.concatenate(ys) if ys else np.empty(0)
-    weight = np.concatenate(weights) if weights else np.empty(0)
-    x_all = np.concatenate(xs) if xs else np.empty((0, 0), dtype=np.float32)
-    return x_all, y, weight / (weight.mean() if weight.size else 1.0)
-
-
-def _uniform(keys: npt.NDArray[np.uint64], day: int, salt: int) -> Floats:
-    """Number in [0, 1) for each key, fixed by key, day and salt (the finaliser of splitmix64)."""
-    with np.errstate(over="ignore"):
-        z = keys + np.uint64((day * 0x9E3779B97F4A7C15 + salt * 0xD1B54A32D192ED03) % 2**64)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return np.asarray((z >> np.uint64(11)).astype(np.float64) / 2.0**53)
 
 
 def _class_quantiles(panel: Panel, origin: np.datetime64) -> dict[str, tuple[float, ...]]:

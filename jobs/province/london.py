@@ -54,6 +54,7 @@ class London:
 
     rows: dict[str, int] = field(default_factory=dict)
     deliveries: list[str] = field(default_factory=list)
+    block_files: int = 0
     household_days: int = 0
     households: int = 0
     parts_of_days: int = 0
@@ -143,6 +144,7 @@ def _write_blocks(out: _Writer, source: Path, book: MeterBook, only: Collection[
         if only and block.name not in only:
             continue
         missing.discard(block.name)
+        out.done.block_files += 1
         out.done.household_days += book.add(block_readings(block))
         delivery = Block(out.landing, "meter_days", out.business_date, name=block.name)
         out.deliver(delivery, f"{block.name}.csv", block.content, block.rows, block.number)

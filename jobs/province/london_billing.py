@@ -118,7 +118,7 @@ class MeterBook:
     @property
     def present(self) -> list[Household]:
         """Households with at least one row."""
-        seen = (self.read >= 0).any(axis=1)
+        seen: Bools = np.any(self.read >= 0, axis=1)
         return [home for home in self._homes.values() if seen[home.number]]
 
     def bills(self, until: date) -> Iterator[Bill]:

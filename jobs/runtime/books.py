@@ -55,6 +55,8 @@ class Books:
         return {row[column] for row in self.read(table, **equal)}
 
     def _not_there(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        if not rows:
+            return []
         try:
             held = DeltaTable(self.path(table)).to_pyarrow_dataset()
         except TableNotFoundError:

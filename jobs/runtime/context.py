@@ -13,6 +13,7 @@ from jobs.runtime.books import Books
 from jobs.runtime.changes import Change, ChangeBook
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FeedFiles, Settings
+from schemas.mart import PUBLICATIONS
 from schemas.ops import JOB_RUNS
 
 if TYPE_CHECKING:
@@ -77,6 +78,15 @@ class Context:
         from jobs.runtime.quality import gate
 
         return gate(self, rows, suite)
+
+    def is_history(self) -> bool:
+        """Whether a publication of a later date is out: what was published for this one then stays as it was.
+
+        A correction which came in between is in the later publication. `--key again=yes` makes the date again.
+        """
+        later = [row for row in self.books.read(PUBLICATIONS) if row["as_of_date"] > self.date]
+        held = any(row["as_of_date"] == self.date for row in self.books.read(PUBLICATIONS))
+        return bool(later) and held and self.option("again", "no") != "yes"
 
     def close(self, started: datetime, seconds: float, outcome: str, message: str) -> None:
         """Enter the run in the books, drop what was staged for a gate, and leave the session."""

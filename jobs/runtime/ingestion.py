@@ -371,7 +371,7 @@ def _outcomes(judged: Judged, table: Table, *, with_held: bool) -> "DataFrame":
     return both.select(
         "*",
         F.lag("said").over(order).alias("said_before"),
-        F.row_number().over(order).alias("place"),
+        F.row_number().over(order).alias("nth_of_key"),
         F.lead("said").over(order).alias("said_next"),
         F.lead("received_at").over(order).alias("next_at"),
         F.lead("delivery_id").over(order).alias("next_by"),
@@ -380,7 +380,7 @@ def _outcomes(judged: Judged, table: Table, *, with_held: bool) -> "DataFrame":
         "*",
         F.col("next_by").isNull().alias("is_last"),
         F.expr(
-            "CASE WHEN is_outdated THEN 'duplicate' WHEN place = 1 THEN 'accepted' "
+            "CASE WHEN is_outdated THEN 'duplicate' WHEN nth_of_key = 1 THEN 'accepted' "
             "WHEN said = said_before THEN 'duplicate' ELSE 'superseding' END"
         ).alias("outcome"),
     )
@@ -423,7 +423,7 @@ def merge(judged: Judged, table: Table, versions: Table | None = None) -> str:
 def _write(judged: Judged, table: Table, versions: Table | None) -> None:
     plan, lake = judged.plan, judged.received.ctx.lake
     if any(counts.quarantined for counts in plan.counts.values()):
-        refused_rows = judged.rows.where("size(broken_rules) > 0").withColumn("status", F.lit("held"))
+        refused_rows = judged.rows.where("size(broken_rules) > 0").withColumn("quarantine_status", F.lit("held"))
         lake.insert_missing(refused_rows, QUARANTINES[table.name])
     if not plan.met:
         _append(judged, judged.good, table)
@@ -458,7 +458,7 @@ def _keep_versions(judged: Judged, table: Table, versions: Table, outcomes: "Dat
     replaced = outcomes.where("NOT is_last AND said <> said_next")
     gave_way = (F.col("next_at").alias("replaced_at"), F.col("next_by").alias("replaced_by"))
     # one delivery may bring a key more than once: its versions share a key, the last of them stays
-    last_of_delivery = Window.partitionBy(*versions.key).orderBy(F.desc("place"))
+    last_of_delivery = Window.partitionBy(*versions.key).orderBy(F.desc("nth_of_key"))
     replaced = replaced.withColumn("rank", F.row_number().over(last_of_delivery)).where("rank = 1")
     incoming = judged.good.join(replaced.where("NOT is_held").select("row_id", *gave_way), "row_id")
     held_before = replaced.where("is_held").select(*table.key, "delivery_id", *gave_way)
@@ -479,7 +479,7 @@ def _keep_identities(judged: Judged, rows: "DataFrame") -> None:
     order = Window.partitionBy("customer_key").orderBy(
         F.desc("received_at"), F.desc("delivery_id"), F.desc("valid_from"), F.desc("source_file"), F.desc("source_row")
     )
-    latest = rows.withColumn("place", F.row_number().over(order)).where("place = 1")
+    latest = rows.withColumn("nth_of_key", F.row_number().over(order)).where("nth_of_key = 1")
     judged.received.ctx.lake.upsert(latest, CUSTOMER_IDENTITIES)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 USAGE_FORECAST = "usage_forecast"
 SEGMENTS = "segments"
 CHAMPION = "champion"
+AS_OF_TAG = "as_of_date"
 MODEL_FILE = "model.bin"
 
 
@@ -114,7 +115,7 @@ class Tracking:
         client = self._client
         tags = {
             "mlflow.runName": f"{kind} {self._date.isoformat()}",
-            "as_of_date": self._date.isoformat(),
+            AS_OF_TAG: self._date.isoformat(),
             "code_version": installed_version("wattlake"),
             **{f"input.{table.name}": str(self._lake.version(table)) for table in inputs},
         }
@@ -147,8 +148,15 @@ class Tracking:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{self._client.get_run(run.run_id).info.artifact_uri}/model"
-        made = self._client.create_model_version(name, source=source, run_id=run.run_id, description=description)
+        made = self._client.create_model_version(
+            name, source=source, run_id=run.run_id, description=description, tags={AS_OF_TAG: self._date.isoformat()}
+        )
         return str(made.version)
+
+    def trained(self, name: str) -> str | None:
+        """The version which was trained for the run's date; None where there is none."""
+        held = self._client.search_model_versions(f"name = '{name}'")
+        return next((str(v.version) for v in held if v.tags.get(AS_OF_TAG) == self._date.isoformat()), None)
 
     def promote(self, name: str, version: str) -> None:
         """Let the alias champion point to a version."""

@@ -17,7 +17,7 @@ from pyspark.sql.types import (
 )
 
 from jobs.transforms.changes import Facts, Touched, metered_dates, meters_since
-from jobs.transforms.metering import holds_on, meter_periods
+from jobs.transforms.metering import holds_on
 from schemas.features import AREA_LOADS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -63,10 +63,9 @@ def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:
     `add_up` turns meters into sums by district on the workers, batch by batch; `roll_up` makes of the districts of one
     date the rows of all levels. Neither ever holds the curves of a date's meters in one place.
     """
-    periods = meter_periods(facts.points)
     meters = (
         facts.meter_days.withColumnRenamed("read_date", "load_date")
-        .join(periods, on="meter_id", how="inner")
+        .join(facts.periods, on="meter_id", how="inner")
         .where(holds_on(F.col("load_date")))
         .select(
             "load_date",

@@ -4,7 +4,8 @@ Every function looks at the rows which the deliveries brought and are still held
 the delivery. `delivery_ids` are those of one feed.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Protocol
@@ -33,13 +34,27 @@ DAY_FEEDS = (
 )
 
 
+@contextmanager
+def kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """The frame, worked out once however often it is used inside; a server that outlives the job forgets it then."""
+    cached = frame.cache()
+    try:
+        yield cached
+    finally:
+        cached.unpersist()
+
+
 @dataclass(frozen=True)
 class Facts:
-    """The core tables on which a customer's day depends, and the time zone of its local dates."""
+    """The core tables on which a customer's day depends, and the time zone of its local dates.
+
+    `periods` are the meter periods of `points`.
+    """
 
     meter_days: DataFrame
     readings: DataFrame
     points: DataFrame
+    periods: DataFrame
     customers: DataFrame
     tariffs: DataFrame
     weather: DataFrame
@@ -49,10 +64,12 @@ class Facts:
     @classmethod
     def of(cls, read: Callable[[Table], DataFrame], time_zone: str) -> "Facts":
         """All of them, by a function that reads a table."""
+        points = read(METERING_POINTS)
         return cls(
             meter_days=read(METER_DAYS),
             readings=read(REGISTER_READINGS),
-            points=read(METERING_POINTS),
+            points=points,
+            periods=meter_periods(points),
             customers=read(CUSTOMERS),
             tariffs=read(TARIFFS),
             weather=read(WEATHER_HOURS),
@@ -60,13 +77,27 @@ class Facts:
             time_zone=time_zone,
         )
 
+    @contextmanager
+    def kept(self) -> Iterator["Facts"]:
+        """The facts with meter periods which are worked out once and kept as long as they are needed."""
+        with kept(self.periods) as periods:
+            yield replace(self, periods=periods)
+
     def on(self, dates: Sequence[date]) -> "Facts":
-        """Readings of these dates alone, with the registers of the dates before: other files are never opened."""
-        before = {day - timedelta(days=1) for day in dates}
+        """Facts of these dates alone, with the registers of the dates before: other files are never opened."""
+        wanted = sorted(dates)
+        if not wanted:
+            return replace(self, meter_days=self.meter_days.limit(0), readings=self.readings.limit(0))
+        before = {day - timedelta(days=1) for day in wanted}
+        hour = F.col("hour_at")
+        # wide enough for any time zone
+        first, last = (wanted[0] - timedelta(days=1), wanted[-1] + timedelta(days=2))
         return replace(
             self,
-            meter_days=self.meter_days.where(F.col("read_date").isin(sorted(dates))),
-            readings=self.readings.where(F.col("read_date").isin(sorted({*dates, *before}))),
+            meter_days=self.meter_days.where(F.col("read_date").isin(wanted)),
+            readings=self.readings.where(F.col("read_date").isin(sorted({*wanted, *before}))),
+            weather=self.weather.where((hour >= F.lit(first)) & (hour < F.lit(last))),
+            calendar=self.calendar.where(F.col("calendar_date").isin(wanted)),
         )
 
 
@@ -144,6 +175,12 @@ def _of_dates(new: Delivered, rows: DataFrame) -> DataFrame:
     return new.rows(rows).where(F.col("read_date").isin(list(new.dates)))
 
 
+def reading_dates(touched: Touched) -> list[date]:
+    """Dates which `metered_dates` can hold, known without looking at rows."""
+    of_readings = touched.of("register_readings").dates
+    return sorted({*touched.of("meter_days").dates, *of_readings, *(day + timedelta(days=1) for day in of_readings)})
+
+
 def meters_since(touched: Touched, points: DataFrame, customers: DataFrame, tariffs: DataFrame) -> DataFrame:
     """A meter and the date (meter_id, since) from which master data changed something about its energy.
 
@@ -190,7 +227,7 @@ def calendar_dates(touched: Touched, calendar: DataFrame, until: date) -> DataFr
 
 def customer_dates(touched: Touched, facts: Facts, until: date) -> DataFrame:
     """A customer and a date (customer_key, usage_date) up to `until` whose features depend on the new deliveries."""
-    periods = meter_periods(facts.points)
+    periods = facts.periods
     held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
     if touched.everything:
         return _customers_of(held, periods)
@@ -231,6 +268,15 @@ def _all_holders(meter_dates: DataFrame, points: DataFrame) -> DataFrame:
     )
 
 
-def dates_of(keys: DataFrame) -> list[date]:
-    """The dates in `usage_date`, which are few whatever the number of customers."""
-    return sorted(row.usage_date for row in keys.select("usage_date").distinct().collect())
+def touched_dates(touched: Touched, facts: Facts, keys: DataFrame) -> list[date]:
+    """The dates in `keys`, or more: known from the deliveries themselves unless master data changed.
+
+    They are few whatever the number of customers.
+    """
+    if touched.has("metering_points", "customers", "tariffs", "calendar"):
+        return sorted(row.usage_date for row in keys.select("usage_date").distinct().collect())
+    dates = set(reading_dates(touched))
+    if touched.has("weather_hours"):
+        weather = weather_dates(touched, facts.weather, facts.time_zone)
+        dates.update(row.usage_date for row in weather.select("usage_date").distinct().collect())
+    return sorted(dates)

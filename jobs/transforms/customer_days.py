@@ -10,7 +10,7 @@ from pyspark.sql.types import StructField, StructType
 from pyspark.sql.window import Window
 
 from jobs.transforms.changes import Facts
-from jobs.transforms.metering import customer_periods, holds_on, meter_periods, register_days
+from jobs.transforms.metering import customer_periods, holds_on, register_days
 from schemas.features import CUSTOMER_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -31,7 +31,7 @@ def customer_days(keys: DataFrame, facts: Facts, measure: Batches) -> DataFrame:
     Known is what every point of the customer knows: a point without a curve leaves the day unknown, with a flag, as a
     sum without it would look like a drop in use. `measure` turns the meters of a row into measures on the workers.
     """
-    metered = customer_meters(keys, facts.meter_days, facts.readings, meter_periods(facts.points))
+    metered = customer_meters(keys, facts.meter_days, facts.readings, facts.periods)
     dated = (
         metered.join(F.broadcast(calendar_facts(facts.calendar)), on="usage_date", how="left")
         .join(F.broadcast(daily_weather(facts.weather, facts.time_zone)), on=["prefecture", "usage_date"], how="left")

@@ -80,32 +80,23 @@ def register_days(readings: DataFrame) -> DataFrame:
     The reading of a date is taken at the midnight which ends it: energy = reading(date) - reading(date before). What
     the source states as the date's energy comes first. Null where the registers do not tell, as after a swap.
     """
-    total = readings.where("register_code = 'total'")
-    ends = total.select(
-        "meter_id",
-        F.col("read_date").alias("usage_date"),
-        F.col("reading_kwh").alias("after_kwh"),
-        F.lit(None).cast("double").alias("before_kwh"),
-        "day_kwh",
-        F.col("received_at").alias("register_received_at"),
-    )
-    begins = total.select(
-        "meter_id",
-        F.date_add("read_date", 1).alias("usage_date"),
-        F.lit(None).cast("double").alias("after_kwh"),
-        F.col("reading_kwh").alias("before_kwh"),
-        F.lit(None).cast("double").alias("day_kwh"),
-        F.col("received_at").alias("register_received_at"),
-    )
+    none = F.lit(None).cast("double")
+
+    def said(day: Column, after: Column, before: Column, energy: Column) -> Column:
+        return F.struct(day.alias("usage_date"), after.alias("after"), before.alias("before"), energy.alias("day"))
+
+    of_its_date = said(F.col("read_date"), F.col("reading_kwh"), none, F.col("day_kwh"))
+    of_the_next = said(F.date_add("read_date", 1), none, F.col("reading_kwh"), none)
     both = (
-        ends.unionByName(begins)
-        .groupBy("meter_id", "usage_date")
+        readings.where("register_code = 'total'")
+        .select("meter_id", "received_at", F.explode(F.array(of_its_date, of_the_next)).alias("said"))
+        .groupBy("meter_id", "said.usage_date")
         .agg(
-            # each of them occurs once: max only drops the nulls of the other half
-            F.max("after_kwh").alias("after_kwh"),
-            F.max("before_kwh").alias("before_kwh"),
-            F.max("day_kwh").alias("day_kwh"),
-            F.max("register_received_at").alias("register_received_at"),
+            # each of them is said once: max only drops the nulls of the other reading
+            F.max("said.after").alias("after_kwh"),
+            F.max("said.before").alias("before_kwh"),
+            F.max("said.day").alias("day_kwh"),
+            F.max("received_at").alias("register_received_at"),
         )
     )
     energy = F.coalesce(F.col("day_kwh"), dial_difference(F.col("before_kwh"), F.col("after_kwh")))

@@ -33,18 +33,21 @@ def customer_profiles(
     time_zone: str,
 ) -> DataFrame:
     """A customer known on `as_of`, with or without data, in exactly one row."""
-    held = customers_on(as_of, customers)
     joined = (
-        held.join(places(as_of, points), on="customer_key", how="left")
-        .join(recent_usage(as_of, days, points), on="customer_key", how="left")
-        .join(usage_between(as_of - timedelta(days=YEAR_DAYS - 1), as_of, days, months, "kwh_365d"),
-              on="customer_key", how="left")
-        .join(usage_between(as_of.replace(month=1, day=1), as_of, days, months, "kwh_year_to_date"),
-              on="customer_key", how="left")
-        .join(billed(as_of, months), on="customer_key", how="left")
+        customers_on(as_of, customers)
+        .join(metering_on(as_of, points), on="customer_key", how="left")
+        .join(usage_by_date(as_of, days), on="customer_key", how="left")
+        .join(usage_by_month(as_of, months), on="customer_key", how="left")
         .join(contacts(as_of, complaints, time_zone), on="customer_key", how="left")
         .join(F.broadcast(tier_bounds(as_of, tariffs)), on="tariff_code", how="left")
-    )  # fmt: skip
+    )
+    joined = joined.withColumns(
+        {
+            **recent_shares(as_of),
+            "kwh_365d": _sum_of_halves("kwh_365d_dates", "kwh_365d_months"),
+            "kwh_year_to_date": _sum_of_halves("kwh_ytd_dates", "kwh_ytd_months"),
+        }
+    )
     used = F.coalesce("kwh_year_to_date", F.lit(0.0))
     counts = ("meter_count", "contact_count_12m", "complaint_count_12m")
     return joined.withColumns(
@@ -52,8 +55,6 @@ def customer_profiles(
             "as_of_date": F.lit(as_of),
             "scored_at": end_of_date(as_of, time_zone),
             "tier_no": F.size(F.filter("tier_bounds", lambda bound: bound <= used)),
-            "completeness_30d": F.coalesce("completeness_30d", F.lit(0.0)),
-            "estimated_share_30d": F.coalesce("estimated_share_30d", F.lit(0.0)),
             "bill_yuan_12m": F.coalesce("bill_yuan_12m", F.lit(0)),
             "arrears_yuan": F.coalesce("arrears_yuan", F.lit(0)),
             **{name: F.coalesce(name, F.lit(0)).cast("int") for name in counts},
@@ -61,65 +62,114 @@ def customer_profiles(
     ).select(*CUSTOMER_PROFILES.column_names)
 
 
-def places(as_of: date, points: DataFrame) -> DataFrame:
-    """A customer with a meter on the date: county, prefecture (the first by name), meter_count."""
+def metering_on(as_of: date, points: DataFrame) -> DataFrame:
+    """A customer that ever had a meter: county and prefecture (the first by name) and meter_count on the date.
+
+    `metered_since` is the date of its first meter ever.
+    """
     day = F.lit(as_of)
-    held = meter_periods(points).where((F.col("starts_on") <= day) & (day < F.col("ends_on")))
-    return held.groupBy("customer_key").agg(
-        F.min(F.struct("prefecture", "county")).alias("place"), F.count_distinct("meter_id").alias("meter_count")
-    ).select("customer_key", "place.county", "place.prefecture", "meter_count")  # fmt: skip
-
-
-def recent_usage(as_of: date, days: DataFrame, points: DataFrame) -> DataFrame:
-    """A customer: its last 30 days. Dates without any reading count as not known, from its first meter on."""
-    first = as_of - timedelta(days=RECENT_DAYS - 1)
-    usage = (
-        days.where(F.col("usage_date").between(first, as_of))
+    holds = (F.col("starts_on") <= day) & (day < F.col("ends_on"))
+    return (
+        meter_periods(points)
         .groupBy("customer_key")
         .agg(
-            exact_sum("kwh").cast("double").alias("kwh_30d"),
-            exact_sum("kwh_valley").cast("double").alias("kwh_valley_30d"),
-            F.max("peak_kw").alias("peak_kw_30d"),
-            exact_sum("completeness").alias("completeness_sum"),
-            exact_sum("estimated_share").alias("estimated_sum"),
-            F.count("kwh").alias("days_known_30d"),
-            F.count("*").alias("dates_with_row"),
-            F.count_if(F.col("sum_check") == "failed").alias("sum_check_failed_30d"),
-            F.max("available_at").alias("available_at"),
+            F.min(F.when(holds, F.struct("prefecture", "county"))).alias("place"),
+            F.count_distinct(F.when(holds, F.col("meter_id"))).alias("meter_count"),
+            F.min("starts_on").alias("metered_since"),
+        )
+        .select("customer_key", "place.county", "place.prefecture", "meter_count", "metered_since")
+    )
+
+
+def usage_by_date(as_of: date, days: DataFrame) -> DataFrame:
+    """A customer: its last 30 days, and of the year those dates which are in no whole month of it."""
+    day = F.col("usage_date")
+    recent_from, year_from = _recent_from(as_of), _year_from(as_of)
+    recent = day.between(recent_from, as_of)
+    in_year = _outside_whole_months(year_from, as_of)
+    to_date = _outside_whole_months(as_of.replace(month=1, day=1), as_of)
+
+    def recent_only(name: str) -> Column:
+        return F.when(recent, F.col(name))
+
+    return (
+        days.where(recent | in_year | to_date)
+        .groupBy("customer_key")
+        .agg(
+            exact_sum(recent_only("kwh")).cast("double").alias("kwh_30d"),
+            exact_sum(recent_only("kwh_valley")).cast("double").alias("kwh_valley_30d"),
+            F.max(recent_only("peak_kw")).alias("peak_kw_30d"),
+            exact_sum(recent_only("completeness")).alias("completeness_sum"),
+            exact_sum(recent_only("estimated_share")).alias("estimated_sum"),
+            F.count(recent_only("kwh")).alias("days_known_30d"),
+            F.count(recent_only("completeness")).alias("dates_with_row"),
+            F.count_if(recent & (F.col("sum_check") == "failed")).alias("sum_check_failed_30d"),
+            F.max(recent_only("available_at")).alias("available_at"),
+            exact_sum(F.when(in_year, F.col("kwh"))).alias("kwh_365d_dates"),
+            exact_sum(F.when(to_date, F.col("kwh"))).alias("kwh_ytd_dates"),
         )
     )
-    since = points.groupBy("customer_key").agg(F.min("installed_from").alias("metered_since"))
-    metered = F.datediff(F.lit(as_of), F.greatest(F.coalesce("metered_since", F.lit(first)), F.lit(first))) + 1
-    dates = F.greatest(metered, F.col("dates_with_row"))
-    return usage.join(since, on="customer_key", how="left").select(
-        "customer_key",
-        "kwh_30d",
-        "peak_kw_30d",
-        F.when(F.col("kwh_30d") > 0, F.round(F.col("kwh_valley_30d") / F.col("kwh_30d"), 6)).alias("valley_share_30d"),
-        exact_mean(F.col("completeness_sum"), dates).alias("completeness_30d"),
-        exact_mean(F.col("estimated_sum"), dates).alias("estimated_share_30d"),
-        "days_known_30d",
-        "sum_check_failed_30d",
-        "metered_since",
-        "available_at",
-    )
 
 
-def usage_between(first: date, last: date, days: DataFrame, months: DataFrame, name: str) -> DataFrame:
-    """A customer: its energy from `first` to `last`, both included, as column `name`.
+def recent_shares(as_of: date) -> dict[str, Column]:
+    """Columns over `usage_by_date` and `metered_since`: shares of the last 30 days.
+
+    Dates without any reading count as not known, from the customer's first meter on.
+    """
+    first = F.lit(_recent_from(as_of))
+    metered = F.datediff(F.lit(as_of), F.greatest(F.coalesce("metered_since", first), first)) + 1
+    dates = F.greatest(metered, F.col("dates_with_row"), F.lit(1))
+    valley = F.round(F.col("kwh_valley_30d") / F.col("kwh_30d"), 6)
+    return {
+        "completeness_30d": exact_mean(F.coalesce("completeness_sum", F.lit(0)), dates),
+        "estimated_share_30d": exact_mean(F.coalesce("estimated_sum", F.lit(0)), dates),
+        "valley_share_30d": F.when(F.col("kwh_30d") > 0, valley),
+    }
+
+
+def usage_by_month(as_of: date, months: DataFrame) -> DataFrame:
+    """A customer: energy of the year's whole months, bill_yuan_12m of the twelve months up to the date's, arrears.
 
     Whole months come added up, so that a year costs the days of two months at most.
     """
-    whole = _whole_months(first, last)
+    month = F.col("month")
+    first = as_of.replace(day=1)
+    for _ in range(YEAR_MONTHS - 1):
+        first = (first - timedelta(days=1)).replace(day=1)
+    billed = month.between(f"{first:%Y-%m}", f"{as_of:%Y-%m}")
+    in_year = month.isin(_whole_months(_year_from(as_of), as_of))
+    to_date = month.isin(_whole_months(as_of.replace(month=1, day=1), as_of))
+    overdue = F.col("due_date") < F.lit(as_of)
+    return months.groupBy("customer_key").agg(
+        exact_sum(F.when(in_year, F.col("kwh"))).alias("kwh_365d_months"),
+        exact_sum(F.when(to_date, F.col("kwh"))).alias("kwh_ytd_months"),
+        F.sum(F.when(billed, F.col("bill_yuan"))).alias("bill_yuan_12m"),
+        F.sum(F.when(overdue, F.col("unpaid_yuan"))).alias("arrears_yuan"),
+    )
+
+
+def _sum_of_halves(one: str, other: str) -> Column:
+    nothing = F.lit(0)
+    total = (F.coalesce(one, nothing) + F.coalesce(other, nothing)).cast("double")
+    return F.when(F.coalesce(one, other).isNotNull(), total)
+
+
+def _recent_from(as_of: date) -> date:
+    return as_of - timedelta(days=RECENT_DAYS - 1)
+
+
+def _year_from(as_of: date) -> date:
+    return as_of - timedelta(days=YEAR_DAYS - 1)
+
+
+def _outside_whole_months(first: date, last: date) -> Column:
+    """Whether a date lies between the two, both included, and in no whole month between them."""
     dated = F.col("usage_date").between(first, last)
-    if whole:
-        after = _next_month(date.fromisoformat(f"{whole[-1]}-01"))
-        inside = F.col("usage_date").between(date.fromisoformat(f"{whole[0]}-01"), after - timedelta(days=1))
-        dated = dated & ~inside
-    of_months = months.where(F.col("month").isin(whole)).select("customer_key", "kwh")
-    of_days = days.where(dated).select("customer_key", "kwh")
-    both = of_months.unionByName(of_days)
-    return both.groupBy("customer_key").agg(exact_sum("kwh").cast("double").alias(name))
+    whole = _whole_months(first, last)
+    if not whole:
+        return dated
+    after = _next_month(date.fromisoformat(f"{whole[-1]}-01"))
+    return dated & ~F.col("usage_date").between(date.fromisoformat(f"{whole[0]}-01"), after - timedelta(days=1))
 
 
 def _whole_months(first: date, last: date) -> list[str]:
@@ -133,19 +183,6 @@ def _whole_months(first: date, last: date) -> list[str]:
 
 def _next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
-def billed(as_of: date, months: DataFrame) -> DataFrame:
-    """A customer: bill_yuan_12m of the twelve months up to the date's, and arrears_yuan of all months."""
-    first = as_of.replace(day=1)
-    for _ in range(YEAR_MONTHS - 1):
-        first = (first - timedelta(days=1)).replace(day=1)
-    in_year = F.col("month").between(f"{first:%Y-%m}", f"{as_of:%Y-%m}")
-    overdue = F.col("due_date") < F.lit(as_of)
-    return months.groupBy("customer_key").agg(
-        F.sum(F.when(in_year, F.col("bill_yuan"))).alias("bill_yuan_12m"),
-        F.sum(F.when(overdue, F.col("unpaid_yuan"))).alias("arrears_yuan"),
-    )
 
 
 def contacts(as_of: date, complaints: DataFrame, time_zone: str) -> DataFrame:

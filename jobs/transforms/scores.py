@@ -6,8 +6,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.transforms.customer_months import exact_sum
-from jobs.transforms.metering import customers_on, meter_periods
-from jobs.transforms.profiles import end_of_date, recent_usage
+from jobs.transforms.metering import customers_on
+from jobs.transforms.profiles import RECENT_DAYS, end_of_date, metering_on, recent_shares, usage_by_date
 from schemas import Table
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_SCORES
 
@@ -18,6 +18,8 @@ LOW_COMPLETENESS = 0.9
 # below this a weekday is seen at most twice
 FEW_KNOWN_DAYS = 14
 NEW_CUSTOMER_DAYS = 60
+
+_MADE, _KNOWN = "forecasts_made", "customers_known"
 
 REASONS = {
     "SEGMENT_FROM_FULL_HISTORY": "the segment rests on enough known days",
@@ -66,57 +68,43 @@ def customer_scores(
     days: DataFrame,
     segments: DataFrame,
     forecasts: DataFrame,
+    has_segments: bool,
+    has_forecasts: bool,
     time_zone: str,
 ) -> DataFrame:
     """A customer known on `as_of`, in exactly one row; who has no data is said to have none, with the reasons.
 
-    completeness and estimated_share are those of the last 30 days, `data_as_of` the latest fact in them. Beside the
-    published columns: customer_count, by which the suite sees that nobody is missing.
+    completeness and estimated_share are those of the last 30 days, `data_as_of` the latest fact in them.
+    `has_segments`, `has_forecasts`: whether a champion scored anybody on the date.
     """
     day = F.lit(as_of)
+    recent = days.where(F.col("usage_date") > F.lit(as_of - timedelta(days=RECENT_DAYS)))
     scored = (
         segments.where(F.col("as_of_date") == day)
         .withColumnRenamed("sufficiency", "segment_sufficiency")
         .withColumnRenamed("model_version", "segment_model_version")
         .drop("as_of_date")
     )
-    metered = meter_periods(points).where((F.col("starts_on") <= day) & (day < F.col("ends_on")))
-    since = points.groupBy("customer_key").agg(F.min("installed_from").alias("first_metered_on"))
     joined = (
         customers_on(as_of, customers)
         .select("customer_key", "supply_start_date", "received_at")
-        .join(recent_usage(as_of, days, points), on="customer_key", how="left")
+        .join(usage_by_date(as_of, recent), on="customer_key", how="left")
+        .join(metering_on(as_of, points), on="customer_key", how="left")
         .join(scored, on="customer_key", how="left")
         .join(next_days(as_of, forecasts), on="customer_key", how="left")
-        .join(metered.select("customer_key", F.lit(True).alias("is_metered")).distinct(), on="customer_key", how="left")
-        .join(since, on="customer_key", how="left")
-        .join(F.broadcast(champions(as_of, segments, forecasts)), how="cross")
-        .join(F.broadcast(customer_count(as_of, customers)), how="cross")
+        .withColumns(recent_shares(as_of))
     )
     return joined.withColumns(
         {
             "as_of_date": day,
             "scored_at": end_of_date(as_of, time_zone),
             "data_as_of": F.coalesce("available_at", "received_at"),
-            "completeness": F.coalesce("completeness_30d", F.lit(0.0)),
-            "estimated_share": F.coalesce("estimated_share_30d", F.lit(0.0)),
+            "completeness": F.col("completeness_30d"),
+            "estimated_share": F.col("estimated_share_30d"),
             "sufficiency": _sufficiency(),
-            "reasons": _reasons(as_of),
+            "reasons": _reasons(as_of, has_segments=has_segments, has_forecasts=has_forecasts),
         }
-    ).select(*CUSTOMER_SCORES.column_names, "customer_count")
-
-
-def customer_count(as_of: date, customers: DataFrame) -> DataFrame:
-    """One row: customer_count, how many customers are known on the date."""
-    known = customers.where(F.col("valid_from") <= F.lit(as_of))
-    return known.agg(F.count_distinct("customer_key").alias("customer_count"))
-
-
-def champions(as_of: date, segments: DataFrame, forecasts: DataFrame) -> DataFrame:
-    """One row: has_segments, has_forecasts, whether anybody has a score of the date."""
-    by_segment = segments.where(F.col("as_of_date") == F.lit(as_of)).agg((F.count("*") > 0).alias("has_segments"))
-    by_forecast = forecasts.where(F.col("origin_date") == F.lit(as_of)).agg((F.count("*") > 0).alias("has_forecasts"))
-    return by_segment.crossJoin(by_forecast)
+    ).select(*CUSTOMER_SCORES.column_names)
 
 
 def _sufficiency() -> Column:
@@ -130,22 +118,23 @@ def _sufficiency() -> Column:
     )
 
 
-def _reasons(as_of: date) -> Column:
+def _reasons(as_of: date, *, has_segments: bool, has_forecasts: bool) -> Column:
     """Codes of REASONS, in its order."""
     has_segment, has_forecast = F.col("segment_id").isNotNull(), F.col("next_14d_p50_kwh").isNotNull()
     is_full = F.col("forecast_sufficiency") == "sufficient"
     has_days = F.coalesce("days_known_30d", F.lit(0)) > 0
-    first_seen = F.coalesce("first_metered_on", "supply_start_date")
+    is_metered = F.coalesce(F.col("meter_count") > 0, F.lit(False))
+    first_seen = F.coalesce("metered_since", "supply_start_date")
     holds: dict[str, Column] = {
         "SEGMENT_FROM_FULL_HISTORY": has_segment,
-        "NO_SEGMENT": ~has_segment & F.col("has_segments"),
-        "SEGMENT_CHAMPION_MISSING": ~F.col("has_segments"),
+        "NO_SEGMENT": ~has_segment & F.lit(has_segments),
+        "SEGMENT_CHAMPION_MISSING": F.lit(not has_segments),
         "FORECAST_FROM_FULL_HISTORY": has_forecast & is_full,
         "FORECAST_FROM_SHORT_HISTORY": has_forecast & ~is_full,
-        "NO_FORECAST": ~has_forecast & F.col("has_forecasts"),
-        "FORECAST_CHAMPION_MISSING": ~F.col("has_forecasts"),
-        "NO_METER": F.col("is_metered").isNull(),
-        "NO_READINGS": F.col("is_metered").isNotNull() & ~has_days,
+        "NO_FORECAST": ~has_forecast & F.lit(has_forecasts),
+        "FORECAST_CHAMPION_MISSING": F.lit(not has_forecasts),
+        "NO_METER": ~is_metered,
+        "NO_READINGS": is_metered & ~has_days,
         "FEW_KNOWN_DAYS": has_days & (F.col("days_known_30d") < FEW_KNOWN_DAYS),
         "LOW_COMPLETENESS": has_days & (F.col("completeness_30d") < LOW_COMPLETENESS),
         "HIGH_ESTIMATED_SHARE": F.col("estimated_share_30d") > HIGH_ESTIMATED_SHARE,
@@ -155,15 +144,19 @@ def _reasons(as_of: date) -> Column:
     return F.array_compact(F.array(*(F.when(condition, F.lit(code)) for code, condition in holds.items())))
 
 
-def publication(as_of: date, slices: dict[str, DataFrame], forecasts_made: DataFrame, time_zone: str) -> DataFrame:
-    """One row: as_of_date, published_at, table_rows, model_versions, and forecasts_made to hold table_rows against.
+def publication(
+    as_of: date, slices: dict[str, DataFrame], forecasts_made: DataFrame, customers: DataFrame, time_zone: str
+) -> DataFrame:
+    """One row: as_of_date, published_at, table_rows, model_versions, and what table_rows is held against.
 
-    `slices` are the published rows of the date by table name, `forecasts_made` those which were to be published.
+    `slices` are the published rows of the date by table name; forecasts_made and customers_known count what was to be
+    published.
     """
-    every = _counted(None, forecasts_made)
+    known = customers.where(F.col("valid_from") <= F.lit(as_of)).select("customer_key").distinct()
+    every = _counted(_MADE, forecasts_made).unionByName(_counted(_KNOWN, known))
     for name, rows in slices.items():
         every = every.unionByName(_counted(name, rows))
-    is_slice = F.col("name").isNotNull()
+    is_slice = ~F.col("name").isin(_MADE, _KNOWN)
     counts = F.collect_list(F.when(is_slice, F.struct("name", "row_count")))
     models = F.collect_list(F.when(is_slice, F.col("models")))
     return every.agg(
@@ -171,7 +164,7 @@ def publication(as_of: date, slices: dict[str, DataFrame], forecasts_made: DataF
         end_of_date(as_of, time_zone).alias("published_at"),
         F.map_from_entries(F.array_sort(counts)).alias("table_rows"),
         F.array_sort(F.array_distinct(F.flatten(models))).alias("model_versions"),
-        F.max(F.when(~is_slice, F.col("row_count"))).alias("forecasts_made"),
+        *(F.max(F.when(F.col("name") == name, F.col("row_count"))).alias(name) for name in (_MADE, _KNOWN)),
     )
 
 
@@ -181,9 +174,9 @@ def slice_of(rows: DataFrame, table: Table, day: date) -> DataFrame:
     return rows.where(F.col(column) == F.lit(day))
 
 
-def _counted(name: str | None, rows: DataFrame) -> DataFrame:
+def _counted(name: str, rows: DataFrame) -> DataFrame:
     return rows.agg(
-        F.lit(name).cast("string").alias("name"),
+        F.lit(name).alias("name"),
         F.count("*").cast("int").alias("row_count"),
         _models(rows).alias("models"),
     )

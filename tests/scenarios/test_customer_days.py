@@ -1,6 +1,6 @@
 """Stories about a customer's day, each a folder `given_*`: what core holds, and what the days must then be.
 
-`given/site.csv` names the time zone, `given/<noun>.csv` holds rows of core tables, and `given/new_deliveries.csv` (where
+`given/site.csv` names the time zone, `given/<noun>.csv` holds rows of core tables; `given/new_deliveries.csv` (where
 there is one) says which deliveries are new. `then/customer_days.csv` holds every day of the story, in the columns that
 the story is about; `then/made_again.csv` the days which the new deliveries touch, all others staying as they are.
 """

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from jobs.kernels import delimited
 from jobs.kernels.files import BadFile
 from jobs.kernels.table_csv import read_table
 from schemas.feed import Feed, FeedColumn
@@ -86,6 +87,13 @@ def test_gbk_is_read_where_it_is_declared() -> None:
     assert read(data, replace(FEED, encoding="gbk")).column("remark").to_pylist() == ["晴"]
 
 
+def test_gbk_that_happens_to_be_utf8_is_known_by_its_header() -> None:
+    feed = replace(FEED, columns=(FeedColumn("place", "模"),), encoding="gbk")
+    data = "模\n模\n".encode("gbk")
+    assert data.decode("utf-8") == "ģ\nģ\n"
+    assert read(data, feed).column("place").to_pylist() == ["模"]
+
+
 def test_bytes_of_no_encoding_are_placed() -> None:
     assert "w.csv, row 2: it is not in the declared encoding utf-8" in problem(
         (HEADER + "杭州,1.5,\n").encode() + b"\xff,2,\n"
@@ -146,3 +154,9 @@ def test_quoted_values_hold_delimiters_line_breaks_and_quotation_marks() -> None
     rows = read(HEADER + '"杭州","1.5","a,b\nc ""d"""\r\n宁波,2,e')
     assert rows.column("remark").to_pylist() == ['a,b\nc "d"', "e"]
     assert rows.column("source_row").to_pylist() == [1, 2]
+
+
+def test_line_breaks_in_quotes_are_kept_where_a_block_of_the_parser_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 64)
+    rows = read(HEADER + '杭州,1.5,"a\nb\nc"\n' * 50)
+    assert rows.column("remark").to_pylist() == ["a\nb\nc"] * 50

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.models.conformal import IntervalScale, interval_scale, no_scale
+from jobs.models.conformal import IntervalScale, blend, interval_scale, no_scale
 
 
 def test_intervals_which_were_too_narrow_are_stretched_until_they_hold_what_they_promise():
@@ -30,3 +30,12 @@ def test_too_few_known_days_change_nothing():
     truth = np.full((10, 4), np.nan)
     forecasts = np.broadcast_to(np.array([8.0, 10.0, 12.0]), (10, 4, 3))
     assert interval_scale(truth, forecasts, (1, 3), (0.1, 0.5, 0.9)) == no_scale((1, 3))
+
+
+def test_a_blend_lies_between_the_old_scale_and_the_new():
+    old, new = IntervalScale((1,), (1.0,), (1.0,)), IntervalScale((1,), (1.21,), (0.5,))
+    half = blend(old, new, 0.5)
+    assert half.lower == pytest.approx((1.1,))
+    assert half.upper == pytest.approx((0.5**0.5,))
+    assert blend(old, new, 1.0) == new
+    assert blend(IntervalScale((1, 3), (1.0, 1.0), (1.0, 1.0)), new, 0.5) == new

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.models.usage_forecast import UsageParams, fit, from_bytes, predict, training_origins
+from jobs.models.usage_forecast import UsageParams, fit, from_bytes, predict
+from jobs.models.usage_rows import training_origins
 
 KWH = ["p10", "p50", "p90"]
 

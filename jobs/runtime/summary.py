@@ -1,0 +1,83 @@
+"""What a person wants to see after a run: published rows, an example, the reconciliation, the pages."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from deltalake import DeltaTable, QueryBuilder
+from rich.console import Console
+from rich.table import Table as Grid
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.quality import PAGES
+from schemas.mart import CUSTOMER_SCORES, PUBLICATIONS
+from schemas.ops import RECONCILIATION
+
+if TYPE_CHECKING:
+    from jobs.runtime.context import Context
+
+_PARTS = ("rows_accepted", "rows_superseding", "rows_duplicate", "rows_quarantined")
+_SHOWN = 5
+
+
+def publication_summary(ctx: "Context") -> str:
+    """Print the publication of the date and the books; DataError when one is missing or does not add up."""
+    console = Console(soft_wrap=True)
+    published = [row for row in ctx.books.read(PUBLICATIONS) if row["as_of_date"] == ctx.date]
+    if not published:
+        raise DataError(f"Nothing is published for {ctx.date}: run score_and_publish, or look why it stopped.")
+    _print_scores(ctx, console)
+    totals = _print_reconciliation(ctx, console)
+    rows = dict(published[0]["table_rows"])
+    console.print(
+        f"Published {ctx.date}: " + ", ".join(f"{name} {count:,} rows" for name, count in sorted(rows.items()))
+    )
+    console.print(f"Models: {', '.join(published[0]['model_versions'])}")
+    pages = ctx.settings.quality.docs.resolve() / PAGES
+    console.print(
+        f"Data quality pages: {pages if pages.exists() else 'not written yet (wattlake write_quality_pages)'}"
+    )
+    console.print(f"Tables: {ctx.settings.lake.root.resolve()} (wattlake tables shows them)")
+    return f"{sum(rows.values()):,} rows published, {totals:,} rows read are all accounted for"
+
+
+def _print_scores(ctx: "Context", console: Console) -> None:
+    columns = ("segment_name", "next_14d_p10_kwh", "next_14d_p50_kwh", "next_14d_p90_kwh", "sufficiency", "reasons")
+    query = QueryBuilder().register("scores", DeltaTable(str(ctx.lake.path(CUSTOMER_SCORES))))
+    rows = query.execute(
+        f"SELECT customer_key, {', '.join(columns)} FROM scores WHERE as_of_date = DATE '{ctx.date.isoformat()}' "
+        f"ORDER BY customer_key LIMIT {_SHOWN}"
+    ).read_all()
+    grid = Grid(
+        "customer", "segment", "P10 kWh", "P50 kWh", "P90 kWh", "sufficiency", "reasons", title="Customer scores"
+    )
+    keys = rows["customer_key"].to_pylist()
+    for i, key in enumerate(keys):
+        values = [rows[name][i].as_py() for name in columns]
+        grid.add_row(key[:12] + "…", *(_shown(value) for value in values))
+    console.print(grid)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _print_reconciliation(ctx: "Context", console: Console) -> int:
+    """Counts by feed; the number of rows read. DataError where a delivery's parts are not its whole."""
+    by_feed: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in ctx.books.read(RECONCILIATION):
+        if sum(row[part] for part in _PARTS) != row["rows_read"]:
+            raise DataError(f"Delivery {row['delivery_id']} of {row['feed']} does not add up.")
+        by_feed[row["feed"]]["deliveries"] += 1
+        for part in ("rows_read", *_PARTS):
+            by_feed[row["feed"]][part] += row[part]
+    grid = Grid("feed", "deliveries", "read", "= accepted", "+ superseding", "+ duplicate", "+ quarantined")
+    grid.title = "Reconciliation"
+    for feed in sorted(by_feed):
+        counts = by_feed[feed]
+        grid.add_row(feed, *(f"{counts[name]:,}" for name in ("deliveries", "rows_read", *_PARTS)))
+    console.print(grid)
+    return sum(counts["rows_read"] for counts in by_feed.values())

@@ -1,0 +1,86 @@
+from datetime import date
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from jobs.transforms.metering import customers_on, dial_difference, holds_on, meter_periods, register_days
+from schemas.customers import CUSTOMERS
+from schemas.metering_points import METERING_POINTS
+from schemas.register_readings import REGISTER_READINGS
+from tests.frames import frame, rows_of
+
+
+def test_a_meter_counts_where_it_is_installed_and_nowhere_else(spark: SparkSession) -> None:
+    points = frame(
+        spark,
+        METERING_POINTS.struct,
+        """
+        point_id | installed_from | installed_to | meter_id | customer_key
+        swapped  | 2025-01-01     |              | a        | c1
+        swapped  | 2025-06-10     |              | b        | c1
+        moved    | 2025-01-01     |              | m        | c2
+        moved    | 2025-06-10     |              | m        | c3
+        gone     | 2025-01-01     | 2025-06-10   | g        | c4
+        from     | 2025-01-01     |              | w        | c5
+        to       | 2025-06-10     |              | w        | c6
+        """,
+    )
+    days = spark.createDataFrame([(date(2025, 6, 9),), (date(2025, 6, 10),), (date(2025, 6, 11),)], "day date")
+    held = meter_periods(points).crossJoin(days).where(holds_on(F.col("day"))).withColumn("d", F.dayofmonth("day"))
+    assert sorted(rows_of(held, "customer_key", "meter_id", "d")) == [
+        ("c1", "a", 9),
+        ("c1", "a", 10),  # what the outgoing meter measured on the date of the swap still counts
+        ("c1", "b", 10),
+        ("c1", "b", 11),
+        ("c2", "m", 9),
+        ("c3", "m", 10),
+        ("c3", "m", 11),
+        ("c4", "g", 9),
+        ("c5", "w", 9),
+        ("c6", "w", 10),
+        ("c6", "w", 11),
+    ]
+
+
+def test_the_energy_of_a_date_lies_between_two_readings(spark: SparkSession) -> None:
+    readings = frame(
+        spark,
+        REGISTER_READINGS.struct,
+        """
+        meter_id | read_date  | register_code | reading_kwh | day_kwh | received_at
+        a        | 2025-06-01 | total         | 100         |         | 2025-06-02 00:00:00
+        a        | 2025-06-01 | peak          | 50          |         | 2025-06-02 00:00:00
+        a        | 2025-06-02 | total         | 124.5       |         | 2025-06-03 00:00:00
+        a        | 2025-06-03 | total         | 20          |         | 2025-06-04 00:00:00
+        b        | 2025-06-02 | total         | 130         | 25      | 2025-06-03 00:00:00
+        """,
+    )
+    days = register_days(readings).withColumn("day", F.dayofmonth("usage_date"))
+    assert rows_of(days, "meter_id", "day", "register_dial_kwh") == [("a", 2, 24.5), ("b", 2, 25.0)]
+
+
+def test_a_dial_rolls_over_from_its_top_into_its_beginning_only(spark: SparkSession) -> None:
+    dials = spark.sql(
+        "SELECT * FROM VALUES (999990D, 14D), (9999.5D, 0.5D), (500000D, 14D), (999990D, 400000D), (95D, 3D), "
+        "(10D, 12D) AS t(before, after)"
+    )
+    moved = dials.withColumn("moved", dial_difference(F.col("before"), F.col("after")))
+    assert {row.before: row.moved for row in moved.where("after < 100").collect()} == {
+        999990.0: 24.0, 9999.5: 1.0, 500000.0: None, 95.0: None, 10.0: 2.0,
+    }  # fmt: skip
+    assert moved.where("after = 400000").first()["moved"] is None  # type: ignore[index]
+
+
+def test_the_latest_row_up_to_the_date_holds(spark: SparkSession) -> None:
+    customers = frame(
+        spark,
+        CUSTOMERS.struct,
+        """
+        customer_key | valid_from | tariff_code
+        c1           | 2025-01-01 | OLD
+        c1           | 2025-06-01 | NEW
+        c1           | 2025-07-01 | LATER
+        c2           | 2025-07-01 | LATER
+        """,
+    )
+    assert rows_of(customers_on(date(2025, 6, 1), customers), "customer_key", "tariff_code") == [("c1", "NEW")]
