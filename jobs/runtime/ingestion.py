@@ -64,7 +64,8 @@ class Counts:
         if parts != self.read:
             raise DataError(
                 f"Reconciliation of {delivery} does not add up: {self.read} rows read, but {self.accepted} accepted + "
-                f"{self.superseding} superseding + {self.duplicate} duplicate + {self.quarantined} quarantined = {parts}. "
+                f"{self.superseding} superseding + {self.duplicate} duplicate + {self.quarantined} quarantined = "
+                f"{parts}. "
                 "The delivery is not marked as loaded: run the job again, and report it when it happens twice."
             )
 
@@ -409,11 +410,15 @@ def merge(judged: Judged, table: Table, versions: Table | None = None) -> str:
         lines = "\n".join(f"  {name}: {why}" for name, why in sorted(plan.refused.items()))
         raise DataError(f"{len(plan.refused)} delivery(ies) of {received.feed.name} refused whole:\n{lines}")
     total = Counts()
-    for counts in plan.counts.values():
+    rows_repeated = sum(repeat.rows_stated for repeat, _ in received.repeats)
+    for counts in [*plan.counts.values(), Counts(read=rows_repeated, duplicate=rows_repeated)]:
         for name, value in asdict(counts).items():
             setattr(total, name, getattr(total, name) + value)
     repeats = f", {len(received.repeats)} delivery(ies) repeated and not loaded again" if received.repeats else ""
-    ctx.log.info("rules broken: %s", ", ".join(f"{rule} {n}" for _, rule, _, n in plan.broken[:_MOST_SHOWN]) or "none")
+    by_rule: Counter[str] = Counter()
+    for _, rule, _, rows in plan.broken:
+        by_rule[rule] += rows
+    ctx.log.info("rules broken: %s", ", ".join(f"{rule} {rows}" for rule, rows in sorted(by_rule.items())) or "none")
     return (
         f"{len(plan.counts)} delivery(ies), {total.read} rows read = {total.accepted} accepted + {total.superseding} "
         f"superseding + {total.duplicate} duplicate + {total.quarantined} quarantined{repeats}"

@@ -96,7 +96,8 @@ def gate(ctx: "Context", rows: "DataFrame", suite: Suite) -> "DataFrame":
             ctx.log.warning("%s: %s of %s rows (%s)", rule.id, counts[rule.id], judged, rule.reason)
     if errors:
         lines = "\n".join(
-            f"  {rule.id}: {'the table' if rule.scope == 'batch' else f'{counts[rule.id]} of {judged} rows'}: {rule.reason}"
+            f"  {rule.id}: {'the table' if rule.scope == 'batch' else f'{counts[rule.id]} of {judged} rows'}: "
+            f"{rule.reason}"
             for rule in errors[:_MOST_SHOWN]
         )
         raise DataError(f"{suite.table} is not written, as its suite does not pass; what was there stays:\n{lines}")

@@ -163,7 +163,7 @@ def _checked_bytes(file: dict[str, Any]) -> bytes:
     data = path.read_bytes()
     if file["sha256"] and hashlib.sha256(data).hexdigest() != file["sha256"]:
         raise _BrokenFileError(
-            f"{file['name']}: its checksum is not the manifest's (damaged or cut on the way, or the manifest is wrong): "
+            f"{file['name']}: its checksum is not the manifest's (damaged or cut on the way, or a wrong manifest): "
             "deliver the file and its manifest again."
         )
     return data

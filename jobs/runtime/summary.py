@@ -21,7 +21,7 @@ _SHOWN = 5
 
 def publication_summary(ctx: "Context") -> str:
     """Print the publication of the date and the books; DataError when one is missing or does not add up."""
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=max(Console().width, 130))
     published = [row for row in ctx.books.read(PUBLICATIONS) if row["as_of_date"] == ctx.date]
     if not published:
         raise DataError(f"Nothing is published for {ctx.date}: run score_and_publish, or look why it stopped.")

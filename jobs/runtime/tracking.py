@@ -184,8 +184,8 @@ class Tracking:
         held = self.champion(name)
         if held is None:
             raise DataError(
-                f"There is no champion of {name} yet: run {trained_by}. If it ran, its model did not beat the baseline; "
-                "the reasons stand in its MLflow run."
+                f"There is no champion of {name} yet: run {trained_by}. If it ran, its model did not beat the "
+                "baseline; the reasons stand in its MLflow run."
             )
         return held
 

@@ -26,7 +26,10 @@ def with_installation(rows: DataFrame, points: DataFrame, customers: DataFrame) 
     if "channel" not in rows.columns:
         # a source with one channel does not name it
         rows = rows.withColumn("channel", F.lit("import"))
-    held = "filter(installations, i -> i.installed_from <= read_date AND (i.installed_to IS NULL OR read_date < i.installed_to))"
+    held = (
+        "filter(installations, i -> i.installed_from <= read_date "
+        "AND (i.installed_to IS NULL OR read_date < i.installed_to))"
+    )
     return (
         rows.join(by_meter, "meter_id", "left")
         .withColumn("installation", F.expr(f"get({held}, 0)"))

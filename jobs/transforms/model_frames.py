@@ -72,7 +72,7 @@ def usage_classes(customers: DataFrame, on: date) -> DataFrame:
 
 
 def sample_of_customers(rows: DataFrame, customers: int, most: int, seed: int) -> DataFrame:
-    """The rows of about `most` of the `customers`, chosen by a hash of their id: the same ones on every engine and day."""
+    """The rows of about `most` of the `customers`, chosen by a hash of their id: the same ones every day."""
     if customers <= most:
         return rows
     share = int(_HASH_RANGE * most / customers)
