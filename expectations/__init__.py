@@ -1,8 +1,21 @@
-"""What must be true of the tables: rules as data. `SUITES` holds those of the feeds by table."""
+"""What must be true of the tables: rules as data. `SUITES` holds them by table."""
 
 from expectations.bills import BILL_LINES_SUITE, BILLS_SUITE, PAYMENTS_SUITE
 from expectations.complaints import COMPLAINTS_SUITE
 from expectations.customers import CUSTOMERS_SUITE, METERING_POINTS_SUITE
+from expectations.features import (
+    AREA_LOADS_SUITE,
+    CUSTOMER_DAYS_SUITE,
+    CUSTOMER_MONTHS_SUITE,
+    SEGMENT_SCORES_SUITE,
+    USAGE_FORECASTS_SUITE,
+)
+from expectations.mart import (
+    CUSTOMER_FORECASTS_SUITE,
+    CUSTOMER_PROFILES_SUITE,
+    CUSTOMER_SCORES_SUITE,
+    PUBLICATIONS_SUITE,
+)
 from expectations.meter_days import METER_DAYS_SUITE
 from expectations.reference import CALENDAR_SUITE, TARIFFS_SUITE, WEATHER_HOURS_SUITE
 from expectations.register_readings import REGISTER_READINGS_SUITE
@@ -22,6 +35,15 @@ SUITES: dict[str, Suite] = {
         CALENDAR_SUITE,
         WEATHER_HOURS_SUITE,
         TARIFFS_SUITE,
+        CUSTOMER_DAYS_SUITE,
+        CUSTOMER_MONTHS_SUITE,
+        AREA_LOADS_SUITE,
+        SEGMENT_SCORES_SUITE,
+        USAGE_FORECASTS_SUITE,
+        CUSTOMER_SCORES_SUITE,
+        CUSTOMER_FORECASTS_SUITE,
+        CUSTOMER_PROFILES_SUITE,
+        PUBLICATIONS_SUITE,
     )
 }
 

@@ -76,7 +76,7 @@ JOB_RUNS = Table(
     comment="Runs of jobs and how they ended",
     key=("job", "run_date", "started_at"),
     columns=(
-        Column("job", STRING, "Job"),
+        Column("job", STRING, "Job which ran"),
         Column("run_date", DATE, "Date of the run"),
         Column("started_at", INSTANT, "Start, UTC"),
         Column("seconds", DOUBLE, "Duration, s"),

@@ -206,11 +206,15 @@ def _refuse_unknown_variables() -> None:
             raise UserError(f"Unknown settings key in {variable}. Keys: {', '.join(model.model_fields)}.")
 
 
+# of a settings section, and of a feed's declaration
+_UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
+
+
 def _explain(error: ValidationError) -> str:
     parts = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
-        message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        message = "unknown key" if problem["type"] in _UNKNOWN_KEY else problem["msg"]
         parts.append(f"{key}: {message}")
     return "Settings cannot be used: " + "; ".join(parts) + "."
 
