@@ -14,7 +14,7 @@ CUSTOMERS ?= 2000
 HISTORY_DAYS ?= 120
 export PYTHONWARNINGS ?= ignore::FutureWarning
 
-.PHONY: help setup demo lcl test check up down lock clean
+.PHONY: help setup demo lcl faults test check up down lock clean
 
 help: ## Say what the targets do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ $(JARS)/.fetched: conf/delta-jars.xml conf/ivysettings.xml $(VENV)/.installed
 
 demo: setup ## A province from nothing to published scores, through Airflow (CUSTOMERS=2000 HISTORY_DAYS=120)
 	$(BIN)/python deploy/demo.py --customers $(CUSTOMERS) --history-days $(HISTORY_DAYS)
+
+faults: setup ## What was injected into a province, what was found, what was wrongly flagged
+	$(BIN)/python deploy/faults.py
 
 up: setup ## Leave Airflow and MLflow running on loopback and print addresses and sign-ins
 	@$(BIN)/python deploy/services.py up --env demo

@@ -81,3 +81,20 @@ def _print_reconciliation(ctx: "Context", console: Console) -> int:
         grid.add_row(feed, *(f"{counts[name]:,}" for name in ("deliveries", "rows_read", *_PARTS)))
     console.print(grid)
     return sum(counts["rows_read"] for counts in by_feed.values())
+
+
+def print_fault_table(rows: list[dict[str, Any]]) -> str:
+    """Print the classes as a Markdown table, as it stands in the documentation; which are found silently wrong."""
+    console = Console(soft_wrap=True, width=200)
+    console.print("| class | injected | detected | named right | wrongly flagged | clean meter days |")
+    console.print("|---|---|---|---|---|---|")
+    for row in rows:
+        share = f"{row['detected'] / row['injected']:.1%}"
+        wrong = "-" if row["wrongly_flagged"] is None else f"{row['wrongly_flagged']:,}"
+        console.print(
+            f"| {row['fault']} | {row['injected']:,} | {row['detected']:,} ({share}) | {row['named_right']:,} "
+            f"| {wrong} | {row['clean']:,} |",
+            highlight=False,
+        )
+    silent = [row["fault"] for row in rows if row["detected"] < row["injected"]]
+    return f"{len(rows)} classes; not found in full: {', '.join(silent) or 'none'}"
