@@ -28,6 +28,9 @@ EXTRAS = {
     "airflow": [
         "apache-airflow==3.3.2",
         "apache-airflow-providers-standard",
+        # of the scripts in deploy/
+        "httpx",
+        "psutil",
         "apache-airflow-providers-fab>=3.10",
         "apache-airflow-providers-apache-spark>=6.3",
         # comes with the Spark provider, and would overwrite pyspark's own files in any other version
@@ -50,7 +53,6 @@ EXTRAS["dev"] = [
     "pandas-stubs",
     "types-PyYAML",
     "uv>=0.13",
-    "psutil",
     "types-psutil",
 ]
 
