@@ -10,10 +10,10 @@ import pandas as pd
 from jobs.models.baselines import BASELINES, LOOK_BACK_DAYS
 from jobs.models.losses import QUANTILES
 from jobs.models.panel import as_day, panel_of
+from jobs.models.usage_forecast import NOT_ENOUGH_DATA, PARTIAL, SUFFICIENT, SUFFICIENT_DAYS, forecast_frame
+from jobs.models.usage_rows import PARTIAL_DAYS
 
 METHOD = "weekday_median"
-PARTIAL_DAYS = 21
-SUFFICIENT_DAYS = 56
 
 
 def predict(history: pd.DataFrame, origin: dt.date, horizon: int) -> pd.DataFrame:
@@ -29,19 +29,7 @@ def predict(history: pd.DataFrame, origin: dt.date, horizon: int) -> pd.DataFram
     quantiles = np.sort(BASELINES[METHOD](window, horizon, QUANTILES), axis=2)
     quantiles[known < PARTIAL_DAYS] = np.nan
     told = np.isfinite(quantiles).all(axis=(1, 2))
-    sufficiency = np.where(
-        ~told, "not_enough_data", np.where(known >= SUFFICIENT_DAYS, "sufficient", "partial")
-    ).astype(object)
-    customers = len(panel.ids)
-    flat = quantiles.reshape(customers * horizon, len(QUANTILES))
-    return pd.DataFrame(
-        {
-            "unique_id": np.repeat(panel.ids, horizon),
-            "origin_date": np.full(customers * horizon, day.astype("datetime64[s]")),
-            "forecast_date": np.tile((day + np.arange(1, horizon + 1)).astype("datetime64[s]"), customers),
-            "p10": flat[:, 0],
-            "p50": flat[:, 1],
-            "p90": flat[:, 2],
-            "sufficiency": np.repeat(sufficiency, horizon),
-        }
+    sufficiency = np.where(~told, NOT_ENOUGH_DATA, np.where(known >= SUFFICIENT_DAYS, SUFFICIENT, PARTIAL)).astype(
+        object
     )
+    return forecast_frame(panel, day, quantiles, sufficiency)

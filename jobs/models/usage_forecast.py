@@ -293,14 +293,20 @@ def predict(
     day = as_day(origin)
     panel = panel_of(history, until=day)
     quantiles, sufficiency = forecast_panel(model, panel, day, day_facts(calendar, weather), num_threads)
-    horizon = model.params.horizon
-    customers = len(panel.ids)
+    return forecast_frame(panel, day, quantiles, sufficiency)
+
+
+def forecast_frame(
+    panel: Panel, origin: np.datetime64, quantiles: Floats, sufficiency: npt.NDArray[np.object_]
+) -> pd.DataFrame:
+    """The long frame of `predict` from quantiles (customers, horizon, quantile) and one sufficiency per customer."""
+    customers, horizon = quantiles.shape[:2]
     flat = quantiles.reshape(customers * horizon, len(QUANTILES))
     return pd.DataFrame(
         {
             "unique_id": np.repeat(panel.ids, horizon),
-            "origin_date": np.full(customers * horizon, day.astype("datetime64[s]")),
-            "forecast_date": np.tile((day + np.arange(1, horizon + 1)).astype("datetime64[s]"), customers),
+            "origin_date": np.full(customers * horizon, origin.astype("datetime64[s]")),
+            "forecast_date": np.tile((origin + np.arange(1, horizon + 1)).astype("datetime64[s]"), customers),
             "p10": flat[:, 0],
             "p50": flat[:, 1],
             "p90": flat[:, 2],
