@@ -13,6 +13,8 @@ JARS := .wattlake/jars
 CUSTOMERS ?= 2000
 HISTORY_DAYS ?= 120
 export PYTHONWARNINGS ?= ignore::FutureWarning
+# every job is a process of its own: compiling its modules each time would cost it seconds
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo lcl faults test check up down lock clean
 
@@ -25,7 +27,7 @@ $(VENV)/.installed: requirements.lock setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: set PYTHON=/path/to/python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv==0.13.9
-	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --config-settings editable_mode=compat -e .
 	@touch $@
 
