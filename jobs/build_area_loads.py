@@ -9,7 +9,7 @@ from expectations.features import AREA_LOADS_SUITE
 from jobs.kernels.area_curves import district_parts, rolled_up
 from jobs.runtime.context import Context
 from jobs.transforms.area_loads import AREA_FEEDS, area_dates, area_loads
-from jobs.transforms.changes import Facts, touched_by
+from jobs.transforms.changes import Facts, rows_touched, touched_by
 from schemas.features import AREA_LOADS
 
 
@@ -18,8 +18,10 @@ def run(ctx: Context) -> str:
     changes = ctx.lake.new_changes(ctx.job, AREA_FEEDS)
     if not changes:
         return "nothing new"
-    facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     touched = touched_by(changes, everything=not ctx.lake.exists(AREA_LOADS))
+    if not touched.everything:
+        ctx.expect_rows(rows_touched(changes))
+    facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     dates = [row.load_date for row in area_dates(touched, facts).collect()]
     if dates:
         loads = area_loads(facts.on(dates), district_parts, rolled_up)

@@ -17,6 +17,7 @@ class Change:
     business_date: date
     received_at: datetime
     touched_dates: tuple[date, ...]
+    rows: int
 
 
 class ChangeBook:
@@ -48,6 +49,7 @@ class ChangeBook:
                 row["business_date"],
                 row["received_at"],
                 tuple(row["touched_dates"] or ()),
+                row["rows_stated"],
             )
             for row in rows
         ]

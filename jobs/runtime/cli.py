@@ -126,8 +126,6 @@ def main() -> None:
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     logging.getLogger("pyspark").setLevel(logging.ERROR)
     os.umask(0o027)
-    # threads of a model that wait for each other would otherwise spin on the cores which other jobs need
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     code = 0
     try:
         app(standalone_mode=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.runtime.books import Books
@@ -32,18 +33,28 @@ class Context:
     settings: Settings
     env: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    _is_compiled: bool = field(default=True, init=False)
 
     @cached_property
     def log(self) -> logging.Logger:
         """Logger of the job."""
         return logging.getLogger(f"wattlake.{self.job}")
 
+    def expect_rows(self, rows: int | None) -> None:
+        """Say about how many rows the job is going to work on (None: nobody knows), before it opens its session.
+
+        Few rows are interpreted: compiling code for them takes longer than running it.
+        """
+        self._is_compiled = rows is None or rows >= self.settings.spark.compile_from_rows
+
     @cached_property
     def spark(self) -> "SparkSession":
         """The session, opened at the first need."""
-        from jobs.runtime.session import open_session
+        from jobs.runtime.session import interpret, open_session
 
         session: SparkSession = open_session(self.settings.spark, f"wattlake {self.job} {self.date}")
+        if not self._is_compiled:
+            interpret(session)
         return session
 
     @cached_property
@@ -70,6 +81,20 @@ class Context:
 
         return Tracking(self.settings, self.date, self.lake)
 
+    def stage(self, rows: "DataFrame", name: str) -> "DataFrame":
+        """The rows, worked out once however often they are read; forgotten when the job ends.
+
+        Written and read back, not cached: a cached frame is planned twice, and a job that was killed leaves it behind.
+        """
+        folder = str(self.staging / name)
+        rows.write.mode("overwrite").parquet(folder)
+        return self.spark.read.parquet(folder)
+
+    @property
+    def staging(self) -> Path:
+        """Folder of what the job stages."""
+        return self.settings.lake.root.resolve() / "_staging" / self.job / self.date.isoformat()
+
     def gate(self, rows: "DataFrame", suite: "Suite") -> "DataFrame":
         """Stage the rows and judge them; DataError where an error rule is broken, and nothing is written.
 
@@ -89,8 +114,8 @@ class Context:
         return bool(later) and held and self.option("again", "no") != "yes"
 
     def close(self, started: datetime, seconds: float, outcome: str, message: str) -> None:
-        """Enter the run in the books, drop what was staged for a gate, and leave the session."""
-        shutil.rmtree(self.settings.lake.root / "_staging" / self.job / self.date.isoformat(), ignore_errors=True)
+        """Enter the run in the books, drop what was staged, and leave the session."""
+        shutil.rmtree(self.staging, ignore_errors=True)
         if self.settings.lake.root.is_dir() and os.access(self.settings.lake.root, os.W_OK):
             self.books.append(
                 JOB_RUNS,

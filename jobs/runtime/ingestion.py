@@ -171,6 +171,8 @@ def receive(ctx: "Context", feed_name: str, readers: Readers) -> Received:
         else:
             loaded[delivery.content_sha256] = delivery.delivery_id
             new.append(delivery)
+    is_stated = all(file.rows is not None for delivery in new for file in delivery.files)
+    ctx.expect_rows(sum(delivery.rows_stated for delivery in new) if is_stated else None)
     return Received(ctx, feed, readers, new, repeats)
 
 

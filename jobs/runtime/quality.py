@@ -62,9 +62,7 @@ def broken_batch_rules(rows: "DataFrame", suite: Suite) -> list[Rule]:
 
 def gate(ctx: "Context", rows: "DataFrame", suite: Suite) -> "DataFrame":
     """Stage and judge what a job is about to write; see `Context.gate`."""
-    staging = ctx.settings.lake.root.resolve() / "_staging" / ctx.job / ctx.date.isoformat() / suite.table
-    with_broken_rules(rows, suite, "_errors", "_warns").write.mode("overwrite").parquet(str(staging))
-    staged = ctx.spark.read.parquet(str(staging))
+    staged = ctx.stage(with_broken_rules(rows, suite, "_errors", "_warns"), suite.table)
     batch = suite.batch_rules()
     patterns = staged.groupBy("_errors", "_warns").count().collect()
     broken = broken_batch_rules(staged, suite)

@@ -29,6 +29,12 @@ def open_session(settings: SparkSettings, app_name: str) -> Any:
     return _remote(settings) if settings.remote else _own(settings, app_name)
 
 
+def interpret(session: Any) -> None:
+    """Let a session run its plans as they are, without compiling code for each."""
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+
+
 def _remote(settings: SparkSettings) -> Any:
     from pyspark.sql import SparkSession
 

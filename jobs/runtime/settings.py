@@ -59,6 +59,7 @@ class SparkSettings(_Section):
     remote: str | None = Field(None, description="Spark Connect address (sc://localhost:port); null = own session")
     jars: Path = Field(description="Folder with Delta's jars, filled by `make setup`")
     driver_memory: str = Field(description="Heap of the own session's driver")
+    compile_from_rows: int = Field(description="Jobs on fewer rows run interpreted: compiling would take longer")
     conf: dict[str, str] = Field(description="Spark settings of every session, own or remote")
     cluster_conf: dict[str, str] = Field(default_factory=dict, description="Further settings of an own session")
 

@@ -4,8 +4,7 @@ Every function looks at the rows which the deliveries brought and are still held
 the delivery. `delivery_ids` are those of one feed.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Protocol
@@ -32,16 +31,6 @@ DAY_FEEDS = (
     "weather_hours",
     "calendar",
 )
-
-
-@contextmanager
-def kept(frame: DataFrame) -> Iterator[DataFrame]:
-    """The frame, worked out once however often it is used inside; a server that outlives the job forgets it then."""
-    cached = frame.cache()
-    try:
-        yield cached
-    finally:
-        cached.unpersist()
 
 
 @dataclass(frozen=True)
@@ -77,11 +66,20 @@ class Facts:
             time_zone=time_zone,
         )
 
-    @contextmanager
-    def kept(self) -> Iterator["Facts"]:
-        """The facts with meter periods which are worked out once and kept as long as they are needed."""
-        with kept(self.periods) as periods:
-            yield replace(self, periods=periods)
+    def of_meters(self, keys: DataFrame) -> "Facts":
+        """Facts of the meters of these customers and dates alone (customer_key, usage_date), with the day before."""
+        wanted = keys.join(self.periods, on="customer_key", how="inner").where(holds_on(F.col("usage_date")))
+        pairs = wanted.select("meter_id", F.col("usage_date").alias("read_date")).distinct()
+        before = pairs.select("meter_id", F.date_sub("read_date", 1).alias("read_date"))
+        return replace(
+            self,
+            meter_days=self.meter_days.join(pairs, on=["meter_id", "read_date"], how="left_semi"),
+            readings=self.readings.join(pairs.union(before), on=["meter_id", "read_date"], how="left_semi"),
+        )
+
+    def with_periods(self, periods: DataFrame) -> "Facts":
+        """The facts with meter periods which were worked out before."""
+        return replace(self, periods=periods)
 
     def on(self, dates: Sequence[date]) -> "Facts":
         """Facts of these dates alone, with the registers of the dates before: other files are never opened."""
@@ -147,6 +145,10 @@ class Change(Protocol):
     def touched_dates(self) -> Collection[date]:
         """Local dates of the rows which it changed; none where its rows have no dates."""
 
+    @property
+    def rows(self) -> int:
+        """Rows which its manifest states; 0 where there is none."""
+
 
 def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
     """Sort new deliveries by feed."""
@@ -156,6 +158,16 @@ def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
         ids.setdefault(change.feed, []).append(change.delivery_id)
         dates.setdefault(change.feed, set()).update(change.touched_dates)
     return Touched({f: Delivered(tuple(sorted(ids[f])), tuple(sorted(dates[f]))) for f in ids}, everything)
+
+
+# a row of these feeds changes many days
+FAR_REACHING = ("metering_points", "customers", "tariffs", "calendar")
+
+
+def rows_touched(changes: Sequence[Change]) -> int | None:
+    """About how many rows depend on the deliveries; None where their own rows do not tell."""
+    tells = all(change.rows and change.feed not in FAR_REACHING for change in changes)
+    return sum(change.rows for change in changes) if tells else None
 
 
 def metered_dates(touched: Touched, meter_days: DataFrame, readings: DataFrame) -> DataFrame:
@@ -273,7 +285,7 @@ def touched_dates(touched: Touched, facts: Facts, keys: DataFrame) -> list[date]
 
     They are few whatever the number of customers.
     """
-    if touched.has("metering_points", "customers", "tariffs", "calendar"):
+    if touched.has(*FAR_REACHING):
         return sorted(row.usage_date for row in keys.select("usage_date").distinct().collect())
     dates = set(reading_dates(touched))
     if touched.has("weather_hours"):
