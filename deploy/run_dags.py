@@ -24,7 +24,8 @@ FEATURES = "build_features"
 TRAIN = "train_models"
 SCORES = "score_and_publish"
 
-POLL_SECONDS = 0.5
+# each look costs Airflow's API a tenth of a second of cpu, which the jobs would use
+POLL_SECONDS = 1.0
 READ_SECONDS = 90.0
 ENDED = {"success", "failed"}
 TASK_ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}

@@ -8,6 +8,7 @@ A rerun replaces the slice of the date by the same rows. Readers see it once pub
 from expectations.mart import CUSTOMER_FORECASTS_SUITE
 from jobs.runtime.context import Context
 from jobs.transforms.scores import customer_forecasts
+from schemas.customers import CUSTOMERS
 from schemas.features import USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS
 
@@ -16,6 +17,7 @@ def run(ctx: Context) -> str:
     """Take the slice, judge, replace the slice."""
     if ctx.is_history():
         return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
+    ctx.expect_rows(ctx.lake.rows_held(CUSTOMERS))
     forecasts = customer_forecasts(ctx.date, ctx.lake.read(USAGE_FORECASTS), ctx.settings.site.time_zone)
     ctx.lake.replace(ctx.gate(forecasts, CUSTOMER_FORECASTS_SUITE), CUSTOMER_FORECASTS, ctx.date)
     return "forecasts are in place"

@@ -20,6 +20,7 @@ def run(ctx: Context) -> str:
     """Join, judge, replace the slice."""
     if ctx.is_history():
         return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
+    ctx.expect_rows(ctx.lake.rows_held(CUSTOMERS))
     profiles = customer_profiles(
         ctx.date,
         customers=ctx.lake.read(CUSTOMERS),

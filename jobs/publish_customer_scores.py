@@ -20,6 +20,7 @@ def run(ctx: Context) -> str:
     """Join, judge, replace the slice; then judge the whole publication and announce it."""
     if ctx.is_history():
         return "published already, and a later date as well: it stays as it is (--key again=yes makes it again)"
+    ctx.expect_rows(ctx.lake.rows_held(CUSTOMERS))
     time_zone = ctx.settings.site.time_zone
     scores = customer_scores(
         ctx.date,

@@ -10,7 +10,6 @@ import pandas as pd
 
 from expectations.features import USAGE_FORECASTS_SUITE
 from jobs.models import naive_forecast
-from jobs.models.usage_forecast import from_bytes, predict
 from jobs.runtime.context import Context
 from jobs.runtime.tracking import USAGE_FORECAST
 from jobs.transforms.model_frames import calendar_days, in_chunks, usage_history
@@ -39,6 +38,9 @@ def run(ctx: Context) -> str:
         if data is None:
             ahead = naive_forecast.predict(chunk, origin, horizon)
         else:
+            # the boosting library takes a second to import, which a worker without a model need not spend
+            from jobs.models.usage_forecast import from_bytes, predict
+
             ahead = predict(from_bytes(data), chunk, origin, calendar)
         return ahead.rename(
             columns={"unique_id": "customer_key", "p10": "p10_kwh", "p50": "p50_kwh", "p90": "p90_kwh"}

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.province import province, province_before_second_day, site
+
+__all__ = ["province", "province_before_second_day", "site", "spark"]
+
 JARS = Path(__file__).parents[1] / ".wattlake" / "jars"
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from jobs.models.baselines import BASELINES, LOOK_BACK_DAYS
+from jobs.models.forecast_rows import NOT_ENOUGH_DATA, PARTIAL, SUFFICIENT, SUFFICIENT_DAYS, forecast_frame
 from jobs.models.losses import QUANTILES
 from jobs.models.panel import as_day, panel_of
-from jobs.models.usage_forecast import NOT_ENOUGH_DATA, PARTIAL, SUFFICIENT, SUFFICIENT_DAYS, forecast_frame
 from jobs.models.usage_rows import PARTIAL_DAYS
 
 METHOD = "weekday_median"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -34,6 +33,8 @@ def measure_k(
     cluster(points, k, seed) gives the centres. stability: mean adjusted Rand index between the segments of bootstrap
     refits, each pair judged on the same customers. separation: mean silhouette. Both on a sample of the customers.
     """
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
+
     random = np.random.default_rng(seed)
     if len(space) > sample:
         space = space[np.sort(random.choice(len(space), sample, replace=False))]

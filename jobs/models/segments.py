@@ -7,14 +7,14 @@ and k-means groups the customers. Segments are named in words from their centres
 
 from __future__ import annotations
 
+# scikit-learn and SciPy are imported where a model is fitted: assigning needs neither, and each import costs a worker
+# more than its work
 import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from jobs.models.segment_choice import choose_k, measure_k, nearest
@@ -232,6 +232,7 @@ def _scaled(raw: Floats, middle: Floats, scale: Floats, clip: float) -> Floats:
 
 def _first_centres(space: Floats, params: SegmentParams) -> tuple[Floats, tuple[dict[str, float], ...]]:
     """Centres for the number of segments chosen by measurement, highest level first, and what was measured."""
+    from sklearn.cluster import KMeans
 
     def cluster(points: Floats, k: int, seed: int) -> Floats:
         fitted = KMeans(n_clusters=k, n_init=params.starts, random_state=seed, max_iter=200).fit(points)
@@ -246,6 +247,9 @@ def _first_centres(space: Floats, params: SegmentParams) -> tuple[Floats, tuple[
 
 def _next_centres(space: Floats, old: Floats) -> Floats:
     """Centres found from the old ones, each in the place of the old one it continues."""
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.cluster import KMeans
+
     found = KMeans(n_clusters=len(old), init=old, n_init=1, max_iter=100).fit(space).cluster_centers_
     new, continued = linear_sum_assignment(((found[:, None, :] - old[None, :, :]) ** 2).sum(axis=2))
     centres = np.empty_like(old)

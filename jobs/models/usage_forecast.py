@@ -19,6 +19,7 @@ import pandas as pd
 
 from jobs.models.baselines import never_negative, quantiles_of_known
 from jobs.models.conformal import IntervalScale, blend, interval_scale, no_scale
+from jobs.models.forecast_rows import NOT_ENOUGH_DATA, PARTIAL, SUFFICIENT, SUFFICIENT_DAYS, forecast_frame
 from jobs.models.losses import QUANTILES
 from jobs.models.panel import NO_CLASS, Panel, as_day, panel_of
 from jobs.models.usage_features import (
@@ -34,11 +35,6 @@ from jobs.models.usage_rows import PARTIAL_DAYS, hash_of, some_of, training_rows
 
 Floats = npt.NDArray[np.float64]
 
-SUFFICIENT = "sufficient"
-PARTIAL = "partial"
-NOT_ENOUGH_DATA = "not_enough_data"
-
-SUFFICIENT_DAYS = 56  # of the last 84: two thirds, so that each weekday is known at least about eight times
 OWN_QUANTILE_DAYS = 7
 CALIBRATION_CUSTOMERS = 1200  # enough for a factor to three digits; all would only cost time
 
@@ -294,25 +290,6 @@ def predict(
     panel = panel_of(history, until=day)
     quantiles, sufficiency = forecast_panel(model, panel, day, day_facts(calendar, weather), num_threads)
     return forecast_frame(panel, day, quantiles, sufficiency)
-
-
-def forecast_frame(
-    panel: Panel, origin: np.datetime64, quantiles: Floats, sufficiency: npt.NDArray[np.object_]
-) -> pd.DataFrame:
-    """The long frame of `predict` from quantiles (customers, horizon, quantile) and one sufficiency per customer."""
-    customers, horizon = quantiles.shape[:2]
-    flat = quantiles.reshape(customers * horizon, len(QUANTILES))
-    return pd.DataFrame(
-        {
-            "unique_id": np.repeat(panel.ids, horizon),
-            "origin_date": np.full(customers * horizon, origin.astype("datetime64[s]")),
-            "forecast_date": np.tile((origin + np.arange(1, horizon + 1)).astype("datetime64[s]"), customers),
-            "p10": flat[:, 0],
-            "p50": flat[:, 1],
-            "p90": flat[:, 2],
-            "sufficiency": np.repeat(sufficiency, horizon),
-        }
-    )
 
 
 def cut(panel: Panel, last: np.datetime64) -> Panel:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from tests.jobs.conftest import FIRST_DAY
+from tests.province import FIRST_DAY
 
 BILL_HEADER = "账单编号,户号,电费年月,版本号,状态,起始日期,截止日期,抄表方式,电量(kWh),电费(元),应缴日期,发行时间"
 BILL = "B1,0100000001,2025-05,1,正常,2025-05-01,2025-05-31,实抄,210.5,110.25,2025-06-20,2025-06-01 08:00:00"

@@ -9,8 +9,8 @@ from schemas import QUARANTINES
 from schemas.bills import BILLS
 from schemas.meter_days import METER_DAYS
 from schemas.ops import DELIVERIES, RECONCILIATION
-from tests.jobs.conftest import FIRST_DAY, SECOND_DAY, Site
 from tests.jobs.deliveries import BILL, BILL_HEADER, CURVE_HEADER, POINT, POINT_HEADER, curve, deliver, text
+from tests.province import FIRST_DAY, SECOND_DAY, Site
 
 REFUSED_WHOLE = {
     "missing column": (text(BILL_HEADER.replace(",电量(kWh)", ""), BILL.replace(",210.5", "")), "电量"),

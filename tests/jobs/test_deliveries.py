@@ -7,8 +7,8 @@ from jobs.runtime.ingestion import Counts
 from schemas.bills import BILLS
 from schemas.meter_days import METER_DAY_VERSIONS, METER_DAYS
 from schemas.ops import DELIVERIES, RECONCILIATION
-from tests.jobs.conftest import FIRST_DAY, SECOND_DAY, Site
 from tests.jobs.deliveries import BILL, BILL_HEADER, CURVE_HEADER, POINT, POINT_HEADER, curve, deliver, text
+from tests.province import FIRST_DAY, SECOND_DAY, Site
 
 
 @pytest.fixture

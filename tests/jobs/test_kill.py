@@ -1,7 +1,6 @@
 """A job killed in the middle of its write and started again leaves the same tables (law 2)."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,26 +8,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.jobs.conftest import SECOND_DAY, Site
-
-
-def _environment(home: Path) -> dict[str, str]:
-    return os.environ | {
-        "WATTLAKE_LAKE__ROOT": str(home / "lake"),
-        "WATTLAKE_LANDING__ROOT": str(home / "landing"),
-        "WATTLAKE_SECRETS__FOLDER": str(home / "secrets"),
-        "WATTLAKE_TRACKING__URI": f"sqlite:///{home}/mlflow.db",
-        "WATTLAKE_TRACKING__ARTIFACTS": str(home / "mlartifacts"),
-        "WATTLAKE_QUALITY__DOCS": str(home / "docs"),
-        "WATTLAKE_SPARK__MASTER": "local[2]",
-        "WATTLAKE_SPARK__DRIVER_MEMORY": "1g",
-    }
+from tests.province import SECOND_DAY, Site, job_environment
 
 
 def _start(job: str, home: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "jobs", job, "--date", SECOND_DAY.isoformat()]
     return subprocess.Popen(
-        command, env=_environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env=os.environ | job_environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
@@ -43,17 +33,12 @@ def _kill_when(process: subprocess.Popen[bytes], is_time: Callable[[], bool]) ->
     process.wait(timeout=30)
 
 
-def _copy(province: Site, home: Path) -> Site:
-    shutil.copytree(province.home, home, dirs_exist_ok=True)
-    return Site(home, province.spark)
-
-
 def test_the_meter_upsert_killed_in_its_write_is_finished_by_the_next_run(
     tmp_path: Path, province_before_second_day: Site
 ) -> None:
-    whole = _copy(province_before_second_day, tmp_path / "whole")
+    whole = province_before_second_day.copy(tmp_path / "whole")
     whole.run("ingest_meter_days", SECOND_DAY)
-    killed = _copy(province_before_second_day, tmp_path / "killed")
+    killed = province_before_second_day.copy(tmp_path / "killed")
     staging = killed.home / "lake" / "_staging" / "meter_days"
     commits = killed.home / "lake" / "core" / "meter_days" / "_delta_log"
     before = len(list(commits.glob("*.json")))
@@ -79,7 +64,7 @@ def test_the_meter_upsert_killed_in_its_write_is_finished_by_the_next_run(
 
 def test_the_publication_killed_in_its_write_is_finished_by_the_next_run(tmp_path: Path, province: Site) -> None:
     before = province.fingerprints("mart")
-    killed = _copy(province, tmp_path / "killed")
+    killed = province.copy(tmp_path / "killed")
     staging = killed.home / "lake" / "_staging" / "publish_customer_scores"
     _kill_when(_start("publish_customer_scores", killed.home), lambda: bool(list(staging.rglob("_SUCCESS"))))
     assert killed.fingerprints("mart")["mart.publications"] == before["mart.publications"]

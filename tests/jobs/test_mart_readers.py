@@ -5,7 +5,7 @@ import pytest
 from deltalake import DeltaTable
 
 from schemas import TABLES
-from tests.jobs.conftest import SECOND_DAY, Site
+from tests.province import SECOND_DAY, Site
 
 MART = [table for table in TABLES.values() if table.layer == "mart"]
 

@@ -2,7 +2,7 @@
 
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
 from schemas.ops import CONSUMPTIONS, DELIVERIES, RECONCILIATION
-from tests.jobs.conftest import BUILD, FIRST_DAY, INGEST, PUBLISH, SCORE, SECOND_DAY, Site
+from tests.province import BUILD, FIRST_DAY, INGEST, PUBLISH, SCORE, SECOND_DAY, Site
 
 
 def test_every_job_again_for_the_same_date_leaves_the_same_rows(province: Site) -> None:

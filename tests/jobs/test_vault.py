@@ -10,7 +10,7 @@ from jobs.kernels.pseudonyms import decrypt_values
 from jobs.runtime.identities import load_keys
 from schemas import TABLES
 from schemas.customers import CUSTOMER_IDENTITIES
-from tests.jobs.conftest import SECOND_DAY, Site
+from tests.province import SECOND_DAY, Site
 
 
 def _delivered_people(landing: Path) -> list[dict[str, str]]:

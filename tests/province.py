@@ -56,12 +56,31 @@ def settings_at(home: Path) -> Settings:
     )
 
 
+def job_environment(home: Path) -> dict[str, str]:
+    """Variables by which a job in a process of its own works on a site, in a session of its own."""
+    return {
+        "WATTLAKE_LAKE__ROOT": str(home / "lake"),
+        "WATTLAKE_LANDING__ROOT": str(home / "landing"),
+        "WATTLAKE_SECRETS__FOLDER": str(home / "secrets"),
+        "WATTLAKE_TRACKING__URI": f"sqlite:///{home}/mlflow.db",
+        "WATTLAKE_TRACKING__ARTIFACTS": str(home / "mlartifacts"),
+        "WATTLAKE_QUALITY__DOCS": str(home / "docs"),
+        "WATTLAKE_SPARK__MASTER": "local[2]",
+        "WATTLAKE_SPARK__DRIVER_MEMORY": "1g",
+    }
+
+
 @dataclass(frozen=True)
 class Site:
     """A lake with its landing area, and a session."""
 
     home: Path
     spark: SparkSession
+
+    def copy(self, home: Path) -> "Site":
+        """The same site in another folder."""
+        shutil.copytree(self.home, home, dirs_exist_ok=True)
+        return Site(home, self.spark)
 
     def context(self, job: str, day: date, **options: str) -> Context:
         ctx = Context(job=job, date=day, settings=settings_at(self.home), options=options)
