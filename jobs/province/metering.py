@@ -117,12 +117,15 @@ class Metering:
             for name, points in which(chunk, day.ordinal, ROW_CLASSES, self.faults).items()
         }
         dates[hit["stamp_2400"]] += STAMPED
-        self._note(chunk, day, [RowFault(name, p, 0, 96) for name, points in hit.items() for p in points.tolist()])
         again, unknown, future = hit["duplicated_row"], hit["unknown_meter"], hit["future_row"]
-        ahead = self.window.last + 1 + chunk.point_number[future] % 30
+        stranger, ahead = meter_id + _UNKNOWN_METER, self.window.last + 1 + chunk.point_number % 30
+        whole = {name: [RowFault(name, p, 0, 96) for p in points.tolist()] for name, points in hit.items()}
+        self._note(chunk, day, whole["stamp_2400"] + whole["duplicated_row"])
+        self._note(chunk, day, whole["unknown_meter"], meter_id=stranger)
+        self._note(chunk, day, whole["future_row"], meter_id=meter_id, ordinals=ahead)
         self.curves.add(
-            np.concatenate([meter_id[sent], meter_id[again], meter_id[unknown] + _UNKNOWN_METER, meter_id[future]]),
-            np.concatenate([dates[sent], dates[again], dates[unknown], ahead]),
+            np.concatenate([meter_id[sent], meter_id[again], stranger[unknown], meter_id[future]]),
+            np.concatenate([dates[sent], dates[again], dates[unknown], ahead[future]]),
             np.concatenate([delivered[sent], delivered[again], delivered[unknown], delivered[future]]),
         )
 
@@ -161,7 +164,16 @@ class Metering:
                     detail=f"{lag[point]} days",
                 )
 
-    def _note(self, chunk: Chunk, day: MeteredDay, found: list[RowFault]) -> None:
+    def _note(
+        self,
+        chunk: Chunk,
+        day: MeteredDay,
+        found: list[RowFault],
+        meter_id: Ints | None = None,
+        ordinals: Ints | None = None,
+    ) -> None:
+        """Note faults of a date's curves; by point, the meter and the date written in place of the true ones."""
+        meters = day.meter_id if meter_id is None else meter_id
         numbers = chunk.customers.customer_no[chunk.points.customer]
         for fault in found:
             true = day.curves[fault.point, fault.slot_from : fault.slot_to] / 10_000
@@ -170,9 +182,9 @@ class Metering:
                 "meter_days",
                 self.delivery_ids["meter_days"],
                 file=self.curves.current if fault.fault != "missing_day" else None,
-                meter_id=int(day.meter_id[fault.point]),
+                meter_id=int(meters[fault.point]),
                 customer_no=int(numbers[fault.point]),
-                ordinal=day.ordinal,
+                ordinal=day.ordinal if ordinals is None else int(ordinals[fault.point]),
                 slots=(fault.slot_from, fault.slot_to),
                 true_kwh=true.tolist(),
                 detail=fault.detail,

@@ -129,6 +129,14 @@ def test_rows_appear_twice_in_the_future_and_for_unknown_meters(faulty_days):
     assert max(Counter((row["电表编号"], row["数据日期"]) for row in rows).values()) > 1
 
 
+def test_the_ledger_names_a_row_as_it_was_delivered(delivered, whole_notes):
+    noted = [note for note in whole_notes if note["fault"] in {"unknown_meter", "future_row"}]
+    assert {note["fault"] for note in noted} == {"unknown_meter", "future_row"}
+    for note in noted:
+        place = (note["delivery_id"], note["file"], note["meter_id"], note["read_date"].isoformat())
+        assert delivered[place], note
+
+
 def test_a_day_that_is_lost_never_comes(new_province):
     province = new_province()
     province.load("2025-06-20", "2025-06-24", {"missing_day": 0.1})

@@ -1,0 +1,33 @@
+"""All jobs of a date in an order in which each finds what it needs, for scripts which run them without Airflow."""
+
+REFERENCE = (
+    "ingest_calendar",
+    "ingest_tariffs",
+    "ingest_customers",
+    "ingest_metering_points",
+    "ingest_weather_hours",
+)
+METER = ("ingest_meter_days", "ingest_register_readings")
+BILLING_AND_SERVICE = ("ingest_bills", "ingest_bill_lines", "ingest_payments", "ingest_complaints")
+FEATURES = ("build_customer_days", "build_customer_months", "build_area_loads")
+TRAINING = ("train_segments", "train_usage_forecast")
+SCORES = (
+    "score_segments",
+    "score_usage_forecast",
+    "publish_customer_profiles",
+    "publish_customer_forecasts",
+    "publish_customer_scores",
+)
+WHOLE = (*REFERENCE, *METER, *BILLING_AND_SERVICE, *FEATURES, *TRAINING, *SCORES)
+
+
+def places(home: str) -> dict[str, str]:
+    """Variables by which jobs keep everything below one folder, whatever the environment's files say."""
+    return {
+        "WATTLAKE_LAKE__ROOT": f"{home}/lake",
+        "WATTLAKE_LANDING__ROOT": f"{home}/landing",
+        "WATTLAKE_SECRETS__FOLDER": f"{home}/secrets",
+        "WATTLAKE_TRACKING__URI": f"sqlite:///{home}/mlflow.db",
+        "WATTLAKE_TRACKING__ARTIFACTS": f"{home}/mlartifacts",
+        "WATTLAKE_QUALITY__DOCS": f"{home}/docs",
+    }
