@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from jobs.models import plots
-from jobs.models.backtest import backtest, promotion_decision, rolling_origins
+from jobs.models.backtest import backtest, promotion_decision, rolling_origins, with_champions_origin
 from jobs.models.usage_forecast import UsageParams, fit, from_bytes
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError
@@ -36,7 +36,10 @@ def run(ctx: Context) -> str:
     calendar = calendar_days(ctx.lake.read(CALENDAR)).toPandas()
     params = UsageParams(horizon=conf.horizon_days, max_rows=conf.train_rows, seed=conf.seed)
     origins = rolling_origins(ctx.date - timedelta(days=conf.horizon_days), conf.backtest_origins, conf.horizon_days)
-    champion = ctx.tracking.champion(USAGE_FORECAST)
+    held_champion = ctx.tracking.champion(USAGE_FORECAST)
+    champion = from_bytes(held_champion.data) if held_champion else None
+    if champion:
+        origins = with_champions_origin(origins, champion.trained_until, ctx.date)
     with ctx.tracking.run(USAGE_FORECAST, [CUSTOMER_DAYS, CUSTOMERS, CALENDAR]) as tracked:
         tracked.params({**asdict(params), "customers": customers, "history_days": conf.history_days})
         ctx.log.info("back-testing on %s origins, %s customers", len(origins), history["unique_id"].nunique())
@@ -45,7 +48,7 @@ def run(ctx: Context) -> str:
             origins,
             params,
             calendar,
-            champion=from_bytes(champion.data) if champion else None,
+            champion=champion,
             on_origin=lambda table: ctx.log.info("back-test\n%s", table.to_string(index=False)),
         )
         model = fit(history, ctx.date, params, calendar, previous=report.forecaster)

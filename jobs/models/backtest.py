@@ -31,6 +31,7 @@ from jobs.models.usage_forecast import (
 Floats = npt.NDArray[np.float64]
 
 MODEL = "usage_forecast"
+CHAMPION_DAYS = 5  # fewer days since its training say nothing about a champion
 COVER_RANGE = (0.70, 0.90)  # an interval sold as 80 % may miss it in a cold spell, not by more than this on average
 
 
@@ -87,6 +88,17 @@ class Promotion:
 def rolling_origins(last: dt.date, count: int, step_days: int) -> list[dt.date]:
     """`count` origins, `step_days` apart, ascending, ending with `last`."""
     return [last - dt.timedelta(days=step_days * i) for i in reversed(range(count))]
+
+
+def with_champions_origin(origins: Sequence[dt.date], trained_until: dt.date, known_until: dt.date) -> list[dt.date]:
+    """The origins, and the day until which a champion was trained where it would be scored at none of them.
+
+    It is then scored, like the candidate, on the days which have become known since: at least CHAMPION_DAYS.
+    """
+    is_scored = any(trained_until <= origin for origin in origins)
+    if is_scored or (known_until - trained_until).days < CHAMPION_DAYS:
+        return list(origins)
+    return [*origins, trained_until]
 
 
 def backtest(
@@ -253,7 +265,10 @@ def promotion_decision(report: BacktestReport, min_gain: float = 0.0) -> Promoti
 
 
 def _beats(model: pd.Series, other: pd.Series, name: str, min_gain: float, reasons: list[str]) -> tuple[bool, float]:
-    gains = (other - model).dropna().to_numpy(dtype=np.float64)
+    # a champion is scored at fewer origins than the model: only those both have are compared
+    shared = model.notna() & other.notna()
+    model, other = model[shared], other[shared]
+    gains = (other - model).to_numpy(dtype=np.float64)
     gain = float(gains.mean())
     if len(gains) >= 3:
         error = float(gains.std(ddof=1) / math.sqrt(len(gains)))

@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.models.backtest import BASELINES, MODEL, BacktestReport, backtest, promotion_decision, rolling_origins
+from jobs.models.backtest import (
+    BASELINES,
+    MODEL,
+    BacktestReport,
+    backtest,
+    promotion_decision,
+    rolling_origins,
+    with_champions_origin,
+)
 
 
 def report_of(**wql: list[float]) -> BacktestReport:
@@ -88,6 +96,22 @@ def test_a_champion_is_scored_only_at_origins_after_it_was_trained(
     assert champion["origin_date"].tolist() == [pd.Timestamp(origins[-1])]
     early = backtest(history, origins, light, calendar, champion=report.forecaster)
     assert "champion" in set(early.by_origin["method"])
+
+
+def test_a_champion_younger_than_every_origin_gets_one_of_its_own():
+    origins = [dt.date(2025, 6, 1), dt.date(2025, 6, 15)]
+    week_old, today = dt.date(2025, 6, 22), dt.date(2025, 6, 29)
+    assert with_champions_origin(origins, week_old, today) == [*origins, week_old]
+    assert with_champions_origin(origins, dt.date(2025, 6, 10), today) == origins
+    assert with_champions_origin(origins, dt.date(2025, 6, 27), today) == origins
+
+
+def test_a_champion_is_compared_on_the_origins_it_shares_with_the_model():
+    decision = promotion_decision(
+        report_of(usage_forecast=[0.1, 0.1, 0.3], recent_quantiles=[0.4, 0.4, 0.4], champion=[math.nan, math.nan, 0.2])
+    )
+    assert not decision.promote
+    assert "WQL 0.3000) does not clearly beat the champion (WQL 0.2000)" in " ".join(decision.reasons)
 
 
 def test_a_back_test_without_origins_is_refused(history):
