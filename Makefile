@@ -59,7 +59,7 @@ lcl: setup ## Real readings: Low Carbon London 2013 from ../shared/data
 	$(BIN)/python -m jobs prepare_lcl --date 2013-12-31 --env lcl
 	@$(BIN)/python deploy/services.py up --env lcl --only connect,airflow
 	$(BIN)/python deploy/run_dags.py --env lcl --date 2013-12-31 --train-on 2013-12-31
-	$(BIN)/python -m jobs report_sum_check --date 2013-12-31 --env lcl
+	@eval "$$($(BIN)/python deploy/services.py env --env lcl)"; $(BIN)/python -m jobs report_sum_check --date 2013-12-31 --env lcl
 	$(BIN)/python -m jobs show_publication --date 2013-12-31 --env lcl
 	@$(BIN)/python deploy/services.py down --env lcl
 

@@ -156,7 +156,7 @@ def _spark_submit(name: str, master: str, env: Mapping[str, str]) -> list[str]:
         raise AirflowFailException("spark-submit is neither in the environment nor on the path.")
     jars = sorted((REPO / env.get("WATTLAKE_SPARK__JARS", ".wattlake/jars")).glob("delta-*.jar"))
     # warnings only, or the job's own lines drown in Spark's
-    quiet = f"-Dlog4j2.configurationFile={(REPO / 'deploy' / 'log4j2.properties').as_uri()}"
+    quiet = f"-Dlog4j2.configurationFile={(REPO / 'conf' / 'log4j2.properties').as_uri()}"
     return [
         *(program, "--name", name, "--master", master),
         *("--jars", ",".join(map(str, jars)), "--driver-java-options", quiet),

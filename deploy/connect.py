@@ -14,7 +14,7 @@ from children import ServiceError
 
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 DRIVER = Path(__file__).parent / "connect_driver.py"
-LOG4J = Path(__file__).parent / "log4j2.properties"
+LOG4J = Path(__file__).resolve().parents[1] / "conf" / "log4j2.properties"
 FAIR_SCHEDULER = Path(__file__).parent / "fairscheduler.xml"
 LARGEST_HEAP_GB = 6
 # The optimising compiler costs small jobs more than it gives them. Without it the code cache is 48 MB by default, which

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.runtime.errors import UserError
-from jobs.runtime.settings import SparkSettings
+from jobs.runtime.settings import SparkSettings, conf_folder
 
 JAVA_VERSIONS = range(17, 22)
 
@@ -63,6 +63,10 @@ def _own(settings: SparkSettings, app_name: str) -> Any:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "ERROR")
     )
+    log4j = conf_folder().resolve() / "log4j2.properties"
+    if log4j.exists():
+        # without it a job's own lines drown in Spark's
+        builder = builder.config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={log4j.as_uri()}")
     for key, value in {**DELTA_CONF, **settings.conf, **settings.cluster_conf}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
