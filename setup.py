@@ -68,7 +68,7 @@ setup(
         include=["jobs", "jobs.*", "schemas", "schemas.*", "expectations", "expectations.*", "conf"]
     ),
     package_data={
-        "conf": ["*.yaml", "*.xml", "feeds/*.yaml", "*/feeds/*.yaml"],
+        "conf": ["*.yaml", "*.xml", "*.properties", "feeds/*.yaml", "*/feeds/*.yaml"],
         "jobs": ["py.typed"],
         "schemas": ["py.typed"],
         "expectations": ["py.typed"],

@@ -16,6 +16,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from jobs.runtime.errors import DataError
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import Settings
@@ -105,9 +107,13 @@ class Tracking:
         from mlflow import MlflowClient
 
         uri = self._settings.tracking.uri
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        if not uri.startswith("sqlite:///"):
+            return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        file = Path(uri.removeprefix("sqlite:///"))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # the first client makes the tables: two jobs which begin at once would both try
+        with FileLock(file.with_suffix(".lock")):
+            return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     @contextmanager
     def run(self, kind: str, inputs: Sequence[Table]) -> Iterator[TrackedRun]:
