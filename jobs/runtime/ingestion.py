@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
@@ -72,7 +72,7 @@ class Counts:
 
 @dataclass
 class Plan:
-    """What was found in the staged rows. `outcome` says whether rows met others of their key (held or in the batch)."""
+    """What was found in the staged rows. `met` says whether any met others of their key (held or in the batch)."""
 
     refused: dict[str, str] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -305,30 +305,57 @@ def _stop_on_batch_rules(judged: Judged) -> None:
 
 
 def _meet(judged: Judged, table: Table) -> None:
-    """Which rows meet others of their key, held or in the batch; counts of what that makes of them."""
+    """Which rows meet others of their key, held or in the batch; counts of what that makes of them.
+
+    Most rows of a delivery meet none: only the few that do are put in order and compared.
+    """
     lake, plan = judged.received.ctx.lake, judged.plan
-    days = sorted({day for touched in plan.touched.values() for day in touched})
     if table.partitioned_by:
-        held = lake.partitions_held(table, days)
-        plan.fresh_dates = [day for day in days if day not in held]
-        all_fresh = not held
+        days = sorted({day for touched in plan.touched.values() for day in touched})
+        found = lake.partitions_held(table, days)
+        plan.fresh_dates = [day for day in days if day not in found]
+        held = lake.read(table).where(_is_on(table, found)) if found else None
     else:
-        all_fresh = not lake.exists(table)
-    if all_fresh and not _has_repeated_keys(judged.good, table):
+        held = lake.read(table) if lake.exists(table) else None
+    meeting = _keys_that_meet(judged, table, held)
+    if meeting is None:
         plan.met = False
         for counts in plan.counts.values():
             counts.accepted = counts.read - counts.quarantined
         return
     folder = str(judged.received.staging / "outcomes")
-    _outcomes(judged, table, with_held=not all_fresh).write.mode("overwrite").parquet(folder)
+    _outcomes(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
     outcomes = judged.received.ctx.spark.read.parquet(folder)
+    alone = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count()
+    for row in alone.collect():
+        plan.counts[row.delivery_id].accepted += row["count"]
     for row in outcomes.where("NOT is_held").groupBy("delivery_id", "outcome").count().collect():
         counts = plan.counts[row.delivery_id]
         setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
 
 
-def _has_repeated_keys(rows: "DataFrame", table: Table) -> bool:
-    return not rows.groupBy(*table.key).count().where("count > 1").limit(1).isEmpty()
+def _keys_that_meet(judged: Judged, table: Table, held: "DataFrame | None") -> "DataFrame | None":
+    """Keys of good rows which occur more than once or are held; None where there are none."""
+    rows = judged.good.select(*table.key)
+    keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key)
+    if held is not None:
+        keys = keys.unionByName(held.select(*table.key).join(rows, list(table.key), "left_semi")).distinct()
+    folder = str(judged.received.staging / "meeting")
+    keys.write.mode("overwrite").parquet(folder)
+    # read back: a frame cannot be told from its own origin where the two are joined
+    meeting = judged.received.ctx.spark.read.schema(keys.schema).parquet(folder)
+    return None if meeting.isEmpty() else meeting
+
+
+def _same_key(rows: "DataFrame", keys: "DataFrame", table: Table, how: str) -> "DataFrame":
+    """Rows whose key is (left_semi) or is not (left_anti) among the keys; null is a value like any other."""
+    named = keys.select(*(F.col(name).alias(f"of_key_{name}") for name in table.key))
+    return rows.join(named, [F.col(name).eqNullSafe(F.col(f"of_key_{name}")) for name in table.key], how)
+
+
+def _is_on(table: Table, days: Collection[str]) -> Any:
+    """Whether a row's date is one of these."""
+    return F.col(table.partitioned_by[0]).isin([date.fromisoformat(day) for day in sorted(days)])
 
 
 def _values_hash(table: Table) -> Any:
@@ -337,14 +364,14 @@ def _values_hash(table: Table) -> Any:
     return F.xxhash64(*(F.col(c.name).cast(c.type) for c in table.columns if c.name not in silent))
 
 
-def _outcomes(judged: Judged, table: Table, *, with_held: bool) -> "DataFrame":
-    """A row for each staged good row and each held row of the same key: what becomes of it.
+def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> "DataFrame":
+    """A row for each staged good row and each held row of the keys that meet: what becomes of it.
 
     outcome: accepted (first of its key), superseding (says something else than the one before it), duplicate (says the
     same, or is older than what is held). is_last: the one that holds from now on. Next in line: next_at, next_by.
     """
     columns = [*table.key, "received_at", "delivery_id"]
-    incoming = _complete(judged.good, table).select(
+    incoming = _complete(_same_key(judged.good, meeting, table, "left_semi"), table).select(
         *columns,
         "source_file",
         "source_row",
@@ -353,14 +380,8 @@ def _outcomes(judged: Judged, table: Table, *, with_held: bool) -> "DataFrame":
         F.lit(False).alias("is_held"),
     )
     both = incoming
-    if with_held:
-        lake = judged.received.ctx.lake
-        held = lake.read(table)
-        if table.partitioned_by:
-            days = sorted({day for touched in judged.plan.touched.values() for day in touched})
-            held = held.where(F.col(table.partitioned_by[0]).isin([date.fromisoformat(day) for day in days]))
-        keys = incoming.select(*table.key).distinct()
-        met = held.join(keys, list(table.key), "left_semi").select(
+    if held is not None:
+        met = _same_key(held, meeting, table, "left_semi").select(
             *columns,
             F.lit("").alias("source_file"),
             F.lit(0).cast("long").alias("source_row"),
@@ -439,9 +460,10 @@ def _write(judged: Judged, table: Table, versions: Table | None) -> None:
     outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "outcomes"))
     if versions is not None:
         _keep_versions(judged, table, versions, outcomes)
-    winners = judged.good.join(outcomes.where("is_last AND NOT is_held").select("row_id"), "row_id", "left_semi")
+    losers = outcomes.where("NOT is_last AND NOT is_held").select("row_id")
+    winners = judged.good.join(losers, "row_id", "left_anti")
     if plan.fresh_dates and table.partitioned_by:
-        is_fresh = F.col(table.partitioned_by[0]).isin([date.fromisoformat(day) for day in plan.fresh_dates])
+        is_fresh = _is_on(table, plan.fresh_dates)
         _append(judged, winners.where(is_fresh), table)
         winners = winners.where(~is_fresh)
         if set(plan.fresh_dates) == {day for touched in plan.touched.values() for day in touched}:
@@ -471,8 +493,7 @@ def _keep_versions(judged: Judged, table: Table, versions: Table, outcomes: "Dat
     held_before = replaced.where("is_held").select(*table.key, "delivery_id", *gave_way)
     held = judged.received.ctx.lake.read(table)
     if table.partitioned_by:
-        days = sorted({day for touched in judged.plan.touched.values() for day in touched})
-        held = held.where(F.col(table.partitioned_by[0]).isin([date.fromisoformat(day) for day in days]))
+        held = held.where(_is_on(table, {day for touched in judged.plan.touched.values() for day in touched}))
     kept = held.join(held_before, [*table.key, "delivery_id"])
     names = [n for n in versions.column_names if n in kept.columns]
     both = kept.select(*names).unionByName(_complete(incoming, versions).select(*names))
