@@ -33,9 +33,9 @@ $(VENV)/.installed: requirements.lock setup.py
 	@touch $@
 
 $(JARS)/.fetched: conf/delta-jars.xml conf/ivysettings.xml $(VENV)/.installed
-	@$(BIN)/python -c 'from jobs.runtime.session import check_java; check_java()'
-	@mkdir -p $(JARS)
-	@java -cp "$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pyspark").submodule_search_locations[0])')/jars/*" \
+	@java="$$($(BIN)/python -c 'from jobs.runtime.session import print_java; print_java()')"; \
+	mkdir -p $(JARS); \
+	"$$java" -cp "$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("pyspark").submodule_search_locations[0])')/jars/*" \
 		org.apache.ivy.Main -settings conf/ivysettings.xml -cache .wattlake/ivy -ivy conf/delta-jars.xml -types jar \
 		-retrieve "$(JARS)/[artifact]-[revision].[ext]" > .wattlake/ivy.log 2>&1 || { tail -20 .wattlake/ivy.log; exit 1; }
 	@touch $@
@@ -45,6 +45,10 @@ demo: setup ## A province from nothing to published scores, through Airflow (CUS
 
 faults: setup ## What was injected into a province, what was found, what was wrongly flagged
 	$(BIN)/python deploy/faults.py
+
+.PHONY: docs
+docs: setup ## Write the data dictionary and the catalogue of rules from their declarations
+	$(BIN)/python deploy/make_docs.py
 
 bench: setup ## Time the meter path, 500,000 meters a day, beside DuckDB (METERS=500000)
 	$(BIN)/python deploy/bench.py --meters $(METERS)
@@ -57,11 +61,13 @@ down: ## Stop what `make up` has started
 
 lcl: setup ## Real readings: Low Carbon London 2013 from ../shared/data
 	$(BIN)/python -m jobs prepare_lcl --date 2013-12-31 --env lcl
-	@$(BIN)/python deploy/services.py up --env lcl --only connect,airflow
-	$(BIN)/python deploy/run_dags.py --env lcl --date 2013-12-31 --train-on 2013-12-31
-	@eval "$$($(BIN)/python deploy/services.py env --env lcl)"; $(BIN)/python -m jobs report_sum_check --date 2013-12-31 --env lcl
+	@# one shell, so that the services are stopped however it ends; its exit code is that of the step which failed
+	@trap '$(BIN)/python deploy/services.py down --env lcl' EXIT; \
+	$(BIN)/python deploy/services.py up --env lcl --only connect,airflow; \
+	$(BIN)/python deploy/run_dags.py --env lcl --date 2013-12-31 --train-on 2013-12-31; \
+	variables="$$($(BIN)/python deploy/services.py env --env lcl)"; eval "$$variables"; \
+	$(BIN)/python -m jobs report_sum_check --date 2013-12-31 --env lcl; \
 	$(BIN)/python -m jobs show_publication --date 2013-12-31 --env lcl
-	@$(BIN)/python deploy/services.py down --env lcl
 
 test: setup ## Run all tests
 	$(BIN)/python -m pytest

@@ -1,7 +1,7 @@
 """Packaging of Wattlake.
 
 The extras follow the places where parts of the suite run, so that a machine installs only what it needs: a Spark
-worker needs neither Airflow nor MLflow's server, and a BI reader needs no Spark.
+worker (`spark`, `scoring`) needs neither Airflow nor MLflow, and a BI reader needs no Spark.
 """
 
 from pathlib import Path
@@ -23,8 +23,8 @@ EXTRAS = {
         "importlib_metadata<=8.7.1",
     ],
     "quality": ["great-expectations==1.24.1"],
-    # mlflow 3.18.0 names an mlflow-skinny that does not exist
-    "models": ["mlflow==3.17.2", "lightgbm>=4.7,<5", "scikit-learn>=1.6", "matplotlib>=3.9", "pandas>=2.2"],
+    # what a Spark worker imports to apply a model; it trains none and tracks nothing
+    "scoring": ["lightgbm>=4.7,<5", "threadpoolctl>=3.5", "pandas>=2.2"],
     "airflow": [
         "apache-airflow==3.3.2",
         "apache-airflow-providers-standard",
@@ -39,6 +39,8 @@ EXTRAS = {
     "bi": ["deltalake>=1.6.6", "duckdb>=1.4", "pandas>=2.2"],
     "province": ["simbench>=1.6", "pandas>=2.2"],
 }
+# mlflow 3.18.0 names an mlflow-skinny that does not exist
+EXTRAS["models"] = [*EXTRAS["scoring"], "mlflow==3.17.2", "scikit-learn>=1.6", "matplotlib>=3.9"]
 EXTRAS["test"] = [
     "pytest>=8",
     "hypothesis>=6.100",

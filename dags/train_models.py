@@ -6,7 +6,8 @@ baseline and with the champion, and promotes it only when it is better than both
 **When it is red.** Exit code 3: there is too little history, or the candidate could not be judged; the champion stays
 in use. The last lines say which. A crash has been tried three times and can be cleared as it is.
 
-**Is a rerun safe?** Yes: it registers one more version, which is promoted only when it is better.
+**Is a rerun safe?** Yes: a date is trained for once. A rerun finds the version of its date, promotes it where that was
+decided and a crash came between, and changes nothing else. A date before the champion's own leaves the champion in use.
 """
 
 from airflow.sdk import DAG

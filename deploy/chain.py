@@ -14,9 +14,7 @@ TRAINING = ("train_segments", "train_usage_forecast")
 SCORES = (
     "score_segments",
     "score_usage_forecast",
-    "publish_customer_profiles",
-    "publish_customer_forecasts",
-    "publish_customer_scores",
+    "publish_customer_tables",
 )
 WHOLE = (*REFERENCE, *METER, *BILLING_AND_SERVICE, *FEATURES, *TRAINING, *SCORES)
 
@@ -27,6 +25,8 @@ def places(home: str) -> dict[str, str]:
         "WATTLAKE_LAKE__ROOT": f"{home}/lake",
         "WATTLAKE_LANDING__ROOT": f"{home}/landing",
         "WATTLAKE_SECRETS__FOLDER": f"{home}/secrets",
+        # what is below the folder is made up, and its keys with it
+        "WATTLAKE_SECRETS__GENERATE": "true",
         "WATTLAKE_TRACKING__URI": f"sqlite:///{home}/mlflow.db",
         "WATTLAKE_TRACKING__ARTIFACTS": f"{home}/mlartifacts",
         "WATTLAKE_QUALITY__DOCS": f"{home}/docs",

@@ -96,8 +96,9 @@ def main(
     plain = {**os.environ, **places(str(here))}
     options = ("--key", f"customers={customers}", "--key", f"history_days={history_days}")
     run([sys.executable, "-m", "jobs", "generate_province", "--date", DATE, *options], plain)
-    # the same deliveries under the same keys
     shutil.copytree(here, there)
+    # the first chain makes the keys: under others every customer would be another
+    keys = {"WATTLAKE_SECRETS__FOLDER": places(str(here))["WATTLAKE_SECRETS__FOLDER"]}
     os.environ["WATTLAKE_HOME"] = str(home)
     place = Place("cluster")
     try:
@@ -106,7 +107,7 @@ def main(
         stop_children(place.run)
         master = start_cluster(home / "run", workers=2, cores=1, memory="2g")
         submit = {"SPARK_LOCAL_IP": "127.0.0.1", "WATTLAKE_SUBMIT": "spark-submit", "WATTLAKE_SPARK_MASTER": master}
-        run_chain("cluster", {**places(str(there)), **submit})
+        run_chain("cluster", {**places(str(there)), **keys, **submit})
     except ServiceError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

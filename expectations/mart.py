@@ -87,12 +87,12 @@ PUBLICATIONS_SUITE = Suite(
         Rule(
             "PU-01",
             "table_rows['mart.customer_profiles'] = table_rows['mart.customer_scores']",
-            "profiles and scores of the date are not of the same customers: run publish_customer_profiles for it",
+            "profiles and scores of the date are not of the same customers: which is a defect of the job",
         ),
         Rule(
             "PU-02",
             "table_rows['mart.customer_forecasts'] = forecasts_made",
-            "forecasts made for the date are not published: run publish_customer_forecasts for it",
+            "forecasts made for the date are left out of the publication",
         ),
         Rule(
             "PU-03",

@@ -6,6 +6,8 @@ corrected backwards, new tariffs, weather. A rerun finds nothing new; a run that
     wattlake build_customer_days --date 2025-06-30
 """
 
+from typing import TYPE_CHECKING
+
 from expectations.features import CUSTOMER_DAYS_SUITE
 from jobs.kernels.customer_curves import day_measures
 from jobs.kernels.tou_periods import tou_periods
@@ -13,14 +15,21 @@ from jobs.runtime.context import Context
 from jobs.transforms.changes import (
     DAY_FEEDS,
     FAR_REACHING,
+    OF_METERS,
     Facts,
+    Touched,
     customer_dates,
+    meters_since,
+    reach,
     rows_touched,
     touched_by,
     touched_dates,
 )
 from jobs.transforms.customer_days import customer_days, lines_of, no_longer_there, where_keys
 from schemas.features import CUSTOMER_DAYS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def run(ctx: Context) -> str:
@@ -29,11 +38,10 @@ def run(ctx: Context) -> str:
     if not changes:
         return "nothing new"
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_DAYS))
-    if not touched.everything:
-        ctx.expect_rows(rows_touched(changes))
+    ctx.expect_rows(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     facts = facts.with_periods(ctx.stage(facts.periods, "periods"))
-    keys = ctx.stage(customer_dates(touched, facts, ctx.date), "keys")
+    keys = ctx.stage(_keys(ctx, touched, facts), "keys")
     needed = facts if touched.everything else facts.on(touched_dates(touched, facts, keys))
     if touched.has(*FAR_REACHING) and not touched.everything:
         # many dates, of which few meters may be meant
@@ -46,3 +54,13 @@ def run(ctx: Context) -> str:
             ctx.lake.delete(CUSTOMER_DAYS, condition)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(changes)} deliveries taken up"
+
+
+def _keys(ctx: Context, touched: Touched, facts: Facts) -> "DataFrame":
+    if touched.everything or not touched.has(*OF_METERS):
+        return customer_dates(touched, facts, ctx.date)
+    since = ctx.stage(meters_since(touched, facts), "since")
+    first, meter_days = reach(since, ctx.date)
+    if ctx.are_rows_few:
+        ctx.expect_rows(meter_days)
+    return customer_dates(touched, facts.since(min([first, *touched.dates])), ctx.date, since)

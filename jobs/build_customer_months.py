@@ -9,36 +9,42 @@ build_customer_days, whose rows it adds up.
 from expectations.features import CUSTOMER_MONTHS_SUITE
 from jobs.runtime.context import Context
 from jobs.runtime.errors import UserError
-from jobs.transforms.changes import DAY_FEEDS, Facts, customer_dates, rows_touched, touched_by
+from jobs.transforms.changes import DAY_FEEDS, Facts, rows_touched, touched_by
+from jobs.transforms.customer_days import no_longer_there, where_keys
 from jobs.transforms.customer_months import (
     MONTH_FEEDS,
     MonthFacts,
     customer_months,
     customer_months_touched,
-    first_and_last_date,
+    months_of,
 )
 from schemas.features import CUSTOMER_MONTHS
 
+# corrections of these feeds may move the only facts of a month to another customer or month
+TAKE_AWAY = ("metering_points", "bills", "complaints")
+
 
 def run(ctx: Context) -> str:
-    """Find the months, join, judge, merge."""
+    """Find the months, join, judge, merge; take away months of which nothing is known any more."""
     changes = ctx.lake.new_changes(ctx.job, MONTH_FEEDS)
     if not changes:
         return "nothing new"
     if ctx.lake.new_changes("build_customer_days", DAY_FEEDS):
         raise UserError(f"Days have to be made before months: run build_customer_days --date {ctx.date} first.")
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_MONTHS))
-    if not touched.everything:
-        ctx.expect_rows(rows_touched(changes))
+    ctx.expect_rows(None if touched.everything else rows_touched(changes))
     time_zone = ctx.settings.site.time_zone
     facts = MonthFacts.of(ctx.lake.read, time_zone)
     day_facts = Facts.of(ctx.lake.read, time_zone)
-    day_facts = day_facts.with_periods(ctx.stage(day_facts.periods, "periods"))
-    touched_days = customer_dates(touched, day_facts, ctx.date)
-    keys = ctx.stage(customer_months_touched(touched, touched_days, facts), "keys")
-    between = first_and_last_date(keys)
-    if between:
-        months = customer_months(keys, facts, between)
-        ctx.lake.merge(ctx.gate(months, CUSTOMER_MONTHS_SUITE), CUSTOMER_MONTHS)
+    if not touched.everything:
+        day_facts = day_facts.with_periods(ctx.stage(day_facts.periods, "periods"))
+    keys = ctx.stage(customer_months_touched(touched, facts, day_facts, ctx.date), "keys")
+    if months := months_of(keys):
+        made = ctx.gate(customer_months(keys, facts.of_months(months)), CUSTOMER_MONTHS_SUITE)
+        ctx.lake.merge(made, CUSTOMER_MONTHS)
+        if touched.has(*TAKE_AWAY) and not touched.everything:
+            gone = no_longer_there(keys, made, ctx.lake.read(CUSTOMER_MONTHS), "month")
+            for condition in where_keys(gone, "month"):
+                ctx.lake.delete(CUSTOMER_MONTHS, condition)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(changes)} deliveries taken up"

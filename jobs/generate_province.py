@@ -14,11 +14,13 @@ from datetime import timedelta
 from jobs.province import FAULT_CLASSES, ProvinceError, write_deliveries
 from jobs.runtime.context import Context
 from jobs.runtime.errors import UserError
+from jobs.runtime.roots import check_writable
 
 
 def run(ctx: Context) -> str:
     """Write what the options ask for; `customers`, `history_days`, `seed`, `workers`, and shares of faults by class."""
     ledger = ctx.settings.landing.root.parent / "province"
+    check_writable(ledger, "landing.root", "the folder beside the landing root")
     book = ledger / "province.json"
     initial = not book.exists() or ctx.option("initial", "no") == "yes"
     held = {} if initial else json.loads(book.read_text(encoding="utf-8"))

@@ -8,7 +8,8 @@ Rows which break an error rule go to quarantine.complaints. A rerun finds no new
 from expectations.complaints import COMPLAINTS_SUITE
 from jobs.kernels.readers import READERS
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge, receive
+from jobs.runtime.ingestion import judge, merge
+from jobs.runtime.receiving import receive
 from schemas.complaints import COMPLAINTS
 
 

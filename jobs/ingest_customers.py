@@ -10,7 +10,8 @@ Rows which break an error rule go to quarantine.customers. A rerun finds no new 
 from expectations.customers import CUSTOMERS_SUITE
 from jobs.kernels.readers import READERS
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge, receive
+from jobs.runtime.ingestion import judge, merge
+from jobs.runtime.receiving import receive
 from schemas.customers import CUSTOMERS
 
 

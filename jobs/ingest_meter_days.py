@@ -10,10 +10,11 @@ from expectations.meter_days import METER_DAYS_SUITE
 from jobs.kernels.readers import READERS
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError
-from jobs.runtime.ingestion import judge, merge, receive
+from jobs.runtime.ingestion import judge, merge
+from jobs.runtime.receiving import receive
 from jobs.transforms.meter_days import with_installation
 from schemas.customers import CUSTOMERS
-from schemas.meter_days import METER_DAY_VERSIONS, METER_DAYS
+from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 
 
@@ -23,4 +24,4 @@ def run(ctx: Context) -> str:
     if received.deliveries and not ctx.lake.exists(METERING_POINTS):
         raise DataError("No metering points are loaded yet, so no meter is known: run ingest_metering_points first.")
     received.then(lambda rows: with_installation(rows, ctx.lake.read(METERING_POINTS), ctx.lake.read(CUSTOMERS)))
-    return merge(judge(received, METER_DAYS_SUITE, METER_DAYS), METER_DAYS, versions=METER_DAY_VERSIONS)
+    return merge(judge(received, METER_DAYS_SUITE, METER_DAYS), METER_DAYS)

@@ -8,7 +8,8 @@ Rows which break an error rule go to quarantine.metering_points. A rerun finds n
 from expectations.customers import METERING_POINTS_SUITE
 from jobs.kernels.readers import READERS
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge, receive
+from jobs.runtime.ingestion import judge, merge
+from jobs.runtime.receiving import receive
 from schemas.metering_points import METERING_POINTS
 
 

@@ -8,7 +8,8 @@ Rows which break an error rule go to quarantine.payments. A rerun finds no new d
 from expectations.bills import PAYMENTS_SUITE
 from jobs.kernels.readers import READERS
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge, receive
+from jobs.runtime.ingestion import judge, merge
+from jobs.runtime.receiving import receive
 from schemas.bills import PAYMENTS
 
 

@@ -1,10 +1,12 @@
 """Assign segments: features.customer_days up to the date -> features.segment_scores, a customer.
 
-The champion is loaded by its alias and applied on the workers. A customer stays in its segment of the slice before
-while it is near the border. A rerun replaces the slice of the date by the same rows.
+The champion of the date is applied on the workers. A customer stays in its segment of the slice before while it is
+near the border. A rerun replaces the slice of the date by the same rows.
 
     wattlake score_segments --date 2025-06-30
 """
+
+from datetime import timedelta
 
 import pandas as pd
 import pyspark.sql.functions as F
@@ -19,6 +21,9 @@ from jobs.transforms.segment_history import segments_before
 from schemas.customers import CUSTOMERS
 from schemas.features import CUSTOMER_DAYS, SEGMENT_SCORES
 
+# scores older than this say nothing of the segment a customer is in
+LOOK_BACK_DAYS = 366
+
 
 def run(ctx: Context) -> str:
     """Load the champion, assign in chunks of customers, judge, replace the slice."""
@@ -28,7 +33,9 @@ def run(ctx: Context) -> str:
     days = shape_days(
         ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, ctx.settings.segments.history_days
     )
-    held = segments_before(ctx.lake.read(SEGMENT_SCORES), ctx.date, champion.label)
+    earlier = [ctx.date - timedelta(days=n) for n in range(1, LOOK_BACK_DAYS + 1)]
+    latest = max(ctx.lake.partitions_held(SEGMENT_SCORES, earlier), default=None)
+    held = segments_before(ctx.lake.read(SEGMENT_SCORES), latest, champion.label)
     customers = ctx.lake.read(CUSTOMERS).select("customer_key").distinct().count()
     as_of, label, text = ctx.date, champion.label, champion.data.decode("utf-8")
 

@@ -1,7 +1,7 @@
 """Forecast daily usage: features.customer_days up to the date -> features.usage_forecasts, a customer and a date.
 
-The champion is loaded by its alias and applied on the workers. While no model has beaten the naive baseline, the
-baseline is used under its own name. A rerun replaces the slice of the date by the same rows.
+The champion of the date is applied on the workers. While no model has beaten the naive baseline, the baseline is used
+under its own name. A rerun replaces the slice of the date by the same rows.
 
     wattlake score_usage_forecast --date 2025-06-30
 """

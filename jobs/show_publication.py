@@ -1,6 +1,7 @@
 """Print what is published for the date, the reconciliation of all deliveries, and where the pages are.
 
-Reads without Spark and changes nothing. Exit code 3 when there is no publication, or a delivery does not add up.
+Reads without Spark and changes nothing. Exit code 3 when there is no publication, a delivery does not add up, or there
+are no pages.
 
     wattlake show_publication --date 2025-06-30
 """

@@ -2,8 +2,8 @@
 
 Customers are grouped by the shape of their day and by level; the number of segments is chosen by measured stability and
 separation. A candidate is fitted without the latest days and promoted only when it foretells their profiles better than
-a split by level does, and better than the champion. A date is
-trained for once: a rerun finds its version and changes nothing; `--key again=yes` trains another.
+a split by level does, and better than the champion. A date is trained for once: a rerun finds its version, promotes it
+where that was decided and not done, and changes nothing else; `--key again=yes` trains another.
 
     wattlake train_segments --date 2025-06-30
 """
@@ -19,7 +19,7 @@ from jobs.models.segment_report import evaluate, segment_decision
 from jobs.models.segments import SegmentParams, from_json
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError
-from jobs.runtime.tracking import SEGMENTS
+from jobs.runtime.tracking import PROMOTED_TAG, SEGMENTS
 from jobs.transforms.model_frames import in_chunks, profile_type, sample_of_customers, shape_days
 from schemas.customers import CUSTOMERS
 from schemas.features import CUSTOMER_DAYS
@@ -29,7 +29,8 @@ def run(ctx: Context) -> str:
     """Profile a sample before and after a border, fit before it, judge after it, register, promote when better."""
     held = ctx.tracking.trained(SEGMENTS)
     if held and ctx.option("again", "no") != "yes":
-        return f"{SEGMENTS} {held} was trained for this date already (--key again=yes trains another one)"
+        state = f"was trained for this date already: {ctx.tracking.settle(SEGMENTS, held)}"
+        return f"{SEGMENTS} {held} {state} (--key again=yes trains another one)"
     conf = ctx.settings.segments
     border = ctx.date - timedelta(days=conf.judge_days)
     before, after = _profiles(ctx, border, conf.history_days), _profiles(ctx, ctx.date, conf.judge_days)
@@ -50,12 +51,10 @@ def run(ctx: Context) -> str:
         for name, figure in plots.segment_figures(report.model).items():
             tracked.figure(figure, name)
         tracked.model(report.model.to_json().encode("utf-8"))
-        version = ctx.tracking.register(SEGMENTS, tracked, " ".join(decision.reasons))
-        tracked.tags({"promoted": str(decision.promote).lower(), "reasons": " ".join(decision.reasons)})
-    if decision.promote:
-        ctx.tracking.promote(SEGMENTS, version)
-    verdict = "champion now" if decision.promote else "not promoted"
-    return f"{SEGMENTS} {version}: {verdict}. {' '.join(decision.reasons)}"
+        reasons = " ".join(decision.reasons)
+        tracked.tags({PROMOTED_TAG: str(decision.promote).lower(), "reasons": reasons})
+        version = ctx.tracking.register(SEGMENTS, tracked, reasons, is_promoted=decision.promote)
+    return f"{SEGMENTS} {version}: {ctx.tracking.settle(SEGMENTS, version)}. {reasons}"
 
 
 def _profiles(ctx: Context, until: date, days: int) -> pd.DataFrame:

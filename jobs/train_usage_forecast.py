@@ -1,8 +1,8 @@
 """Train the forecast of daily usage: features.customer_days up to the date -> a registered model, perhaps the champion.
 
 One global quantile model for all customers, back-tested on rolling origins against naive baselines and the champion; it
-is promoted only when it beats both. A date is
-trained for once: a rerun finds its version and changes nothing; `--key again=yes` trains another.
+is promoted only when it beats both. A date is trained for once: a rerun finds its version, promotes it where that was
+decided and not done, and changes nothing else; `--key again=yes` trains another.
 
     wattlake train_usage_forecast --date 2025-06-30
 """
@@ -15,7 +15,7 @@ from jobs.models.backtest import backtest, promotion_decision, rolling_origins, 
 from jobs.models.usage_forecast import UsageParams, fit, from_bytes
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError
-from jobs.runtime.tracking import USAGE_FORECAST
+from jobs.runtime.tracking import PROMOTED_TAG, USAGE_FORECAST
 from jobs.transforms.model_frames import calendar_days, sample_of_customers, usage_history
 from schemas.customers import CUSTOMERS
 from schemas.features import CUSTOMER_DAYS
@@ -26,7 +26,8 @@ def run(ctx: Context) -> str:
     """Read a sample, back-test, fit, register, promote when better."""
     held = ctx.tracking.trained(USAGE_FORECAST)
     if held and ctx.option("again", "no") != "yes":
-        return f"{USAGE_FORECAST} {held} was trained for this date already (--key again=yes trains another one)"
+        state = f"was trained for this date already: {ctx.tracking.settle(USAGE_FORECAST, held)}"
+        return f"{USAGE_FORECAST} {held} {state} (--key again=yes trains another one)"
     conf = ctx.settings.forecast
     rows = usage_history(ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, conf.history_days)
     customers = rows.select("unique_id").distinct().count()
@@ -59,9 +60,7 @@ def run(ctx: Context) -> str:
         for name, figure in plots.usage_forecast_figures(report, model).items():
             tracked.figure(figure, name)
         tracked.model(model.to_bytes())
-        version = ctx.tracking.register(USAGE_FORECAST, tracked, " ".join(decision.reasons))
-        tracked.tags({"promoted": str(decision.promote).lower(), "reasons": " ".join(decision.reasons)})
-    if decision.promote:
-        ctx.tracking.promote(USAGE_FORECAST, version)
-    verdict = "champion now" if decision.promote else "not promoted"
-    return f"{USAGE_FORECAST} {version}: {verdict}. {' '.join(decision.reasons)}"
+        reasons = " ".join(decision.reasons)
+        tracked.tags({PROMOTED_TAG: str(decision.promote).lower(), "reasons": reasons})
+        version = ctx.tracking.register(USAGE_FORECAST, tracked, reasons, is_promoted=decision.promote)
+    return f"{USAGE_FORECAST} {version}: {ctx.tracking.settle(USAGE_FORECAST, version)}. {reasons}"

@@ -5,19 +5,19 @@ from schemas.complaints import COMPLAINTS
 from schemas.customers import CUSTOMER_IDENTITIES, CUSTOMERS
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
-from schemas.meter_days import METER_DAY_VERSIONS, METER_DAYS
+from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, RECONCILIATION, RULE_RESULTS
 from schemas.quarantine import QUARANTINES
 from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
 from schemas.register_readings import REGISTER_READINGS
 from schemas.table import Column, Table
+from schemas.versions import VERSIONS
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         METER_DAYS,
-        METER_DAY_VERSIONS,
         REGISTER_READINGS,
         CUSTOMERS,
         METERING_POINTS,
@@ -43,8 +43,9 @@ TABLES: dict[str, Table] = {
         RULE_RESULTS,
         JOB_RUNS,
         CONSUMPTIONS,
+        *VERSIONS.values(),
         *QUARANTINES.values(),
     )
 }
 
-__all__ = ["QUARANTINES", "TABLES", "Column", "Table"]
+__all__ = ["QUARANTINES", "TABLES", "VERSIONS", "Column", "Table"]

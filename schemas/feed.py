@@ -21,7 +21,7 @@ class FeedColumn:
     `source` is its header, `target` our column. `values` maps the source's codes to ours; a value not listed is an
     error of the row. `constant` stands in for a column which the source does not send. `personal` marks what must not
     get past the vault: `customer_no` becomes `customer_key`, `free_text` is masked, the rest goes to the vault alone.
-    A date is a local calendar date; a stamp "24:00" belongs to the day which it ends.
+    A date is a local calendar date; a stamp "24:00" belongs to the day which it ends. An integer has 32 bits.
     """
 
     __pydantic_config__ = _STRICT
@@ -55,7 +55,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Feed:
-    """One feed: reader, files, encoding, columns. Landing folder, feed file and this name are the same word."""
+    """One feed: reader, files, encoding, columns. Landing folder, feed file and this name are the same word.
+
+    `pattern` is what its files are called, as a shell would match it; a packed file also by its name without `.gz`. Of
+    a delivery without manifest the others are not read; a manifest which lists another one is refused.
+    """
 
     __pydantic_config__ = _STRICT
 

@@ -27,7 +27,8 @@ def _quarantine(table: Table) -> Table:
     return Table(
         name=f"quarantine.{table.noun}",
         comment=f"Rows refused for {table.name}",
-        key=("delivery_id", "source_file", "source_row"),
+        # a delivery that is sent again under its id comes in later
+        key=("delivery_id", "received_at", "source_file", "source_row"),
         columns=(*(c for c in table.columns if c.name != "flags"), *_SOURCE),
         write="append",
         deletion_vectors=False,

@@ -33,7 +33,7 @@ INGEST = (
 BUILD = ("build_customer_days", "build_customer_months", "build_area_loads")
 TRAIN = ("train_segments", "train_usage_forecast")
 SCORE = ("score_segments", "score_usage_forecast")
-PUBLISH = ("publish_customer_profiles", "publish_customer_forecasts", "publish_customer_scores")
+PUBLISH = ("publish_customer_tables",)
 
 
 def settings_at(home: Path) -> Settings:
@@ -46,7 +46,7 @@ def settings_at(home: Path) -> Settings:
             "tracking": base.tracking.model_copy(
                 update={"uri": f"sqlite:///{home}/mlflow.db", "artifacts": home / "mlartifacts"}
             ),
-            "secrets": base.secrets.model_copy(update={"folder": home / "secrets"}),
+            "secrets": base.secrets.model_copy(update={"folder": home / "secrets", "generate": True}),
             "quality": base.quality.model_copy(update={"docs": home / "docs"}),
             "forecast": base.forecast.model_copy(update={"backtest_origins": 1, "train_rows": 20000}),
             "segments": base.segments.model_copy(
@@ -62,6 +62,7 @@ def job_environment(home: Path) -> dict[str, str]:
         "WATTLAKE_LAKE__ROOT": str(home / "lake"),
         "WATTLAKE_LANDING__ROOT": str(home / "landing"),
         "WATTLAKE_SECRETS__FOLDER": str(home / "secrets"),
+        "WATTLAKE_SECRETS__GENERATE": "true",
         "WATTLAKE_TRACKING__URI": f"sqlite:///{home}/mlflow.db",
         "WATTLAKE_TRACKING__ARTIFACTS": str(home / "mlartifacts"),
         "WATTLAKE_QUALITY__DOCS": str(home / "docs"),

@@ -17,7 +17,7 @@ from jobs.kernels.curve_metrics import COLUMNS, metrics
 from jobs.kernels.delimited import Delimited, extra_columns, missing_columns, open_delimited, read_columns
 from jobs.kernels.files import BadFile
 from jobs.kernels.provenance import Ints, provenance
-from jobs.kernels.table_csv import typed_column
+from jobs.kernels.table_csv import shown_raw, typed_column
 from jobs.kernels.typed_values import Bools, parse, trimmed
 from schemas.feed import Curve, Feed
 from schemas.quality_codes import MEASURED, MISSING
@@ -179,7 +179,10 @@ class _Reader:
         columns |= self._curves(block.kwh)
         numbers = np.arange(first_row, first_row + rows, dtype=np.int64)
         origin = provenance(
-            self._file.file, numbers, block.unreadable, lambda places: self._raw_rows(body, rows, places)
+            self._file.file,
+            numbers,
+            block.unreadable,
+            lambda places: shown_raw(self._raw_rows(body, rows, places), self._feed),
         )
         return pa.table(columns | origin)
 

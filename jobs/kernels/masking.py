@@ -6,13 +6,16 @@ found. What is masked is replaced by its kind in brackets, so that the text stay
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import SequenceMatcher
 from functools import lru_cache
 
 import pyarrow as pa
 
+from schemas.feed import FieldType
+
 NAME, PHONE, ADDRESS, NUMBER, EMAIL, CONTACT = "[name]", "[phone]", "[address]", "[number]", "[email]", "[contact]"
+PERSONAL = "[personal]"
 
 _HAN = r"\u4e00-\u9fff"
 # fullwidth digits, letters and signs as their plain forms
@@ -98,12 +101,31 @@ _LATIN_NAMES = (
     ),
 )
 
+# what stands alone in a column in which nobody is expected
+_BARE_NAMES = re.compile(
+    rf"^(?:(?:{_SURNAMES})[{_HAN}]{{1,2}}|[{_HAN}]{{1,8}}[·•][{_HAN}]{{1,8}}"
+    rf"|[{_HAN}0-9A-Za-z()（）]{{2,40}}(?:公司|集团|合作社|厂|商店|超市|学校|医院|酒店)"
+    r"|(?!(?:No|NO|Not|NOT|None|Null|Unknown|Out)\b)[A-Z][A-Za-z'’-]+(?: [A-Z]\.?)?(?: [A-Z][A-Za-z'’-]+){1,2})$"
+)
+_BARE_NUMBER = re.compile(r"^[A-Za-z]{1,6}[ -]?[0-9]{5,}$")
+# numbers too short for a phone or customer number, and dates however they are divided
+_SHORT_NUMBER = re.compile(r"^[+-]?[0-9]{0,6}(?:\.[0-9]*)?(?:[eE]-[0-9]{1,3})?$")
+_DATE = re.compile(
+    r"^(?:19|20)[0-9]{2}(?:(?P<sign>[-/.])[0-9]{1,2}(?P=sign)[0-9]{1,2}|[01][0-9][0-3][0-9])"
+    r"(?:[ T]*[0-9]{1,2}:?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,9})?)?)?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?$"
+)
+_SHAPES: dict[FieldType, re.Pattern[str]] = {
+    **dict.fromkeys(("double", "decimal", "integer", "boolean"), _SHORT_NUMBER),
+    **dict.fromkeys(("date", "timestamp"), _DATE),
+}
+
 _HAN_SIGN = re.compile(f"[{_HAN}]")
 _SURNAME = re.compile(f"^(?:{_SURNAMES})")
 _NO_LETTERS = re.compile(r"[^\w'’-]+")
 _SEPARATORS = re.compile(r"[\s\-·./()（）]+")
 # a shared stretch with the row's own address that is long enough to be no accident
 _SHORTEST_HAN, _SHORTEST_WITH_DIGIT, _SHORTEST_LATIN = 4, 6, 9
+_SHORTEST_OWN = 2
 
 
 def mask_text(texts: pa.Array, own: Mapping[str, pa.Array]) -> pa.Array:
@@ -124,6 +146,44 @@ def mask_text(texts: pa.Array, own: Mapping[str, pa.Array]) -> pa.Array:
                 shown = _OWN[kind](shown, column[row].translate(_NARROW))
         masked.append(_mask_patterns(shown))
     return pa.array(masked, pa.string())
+
+
+def mask_raw(
+    texts: pa.Array, kind: FieldType, codes: Collection[str] = (), own: Mapping[str, pa.Array] | None = None
+) -> pa.Array:
+    """What is written in a column that is not personal, with personal values which got there replaced.
+
+    A source that shifts its columns writes a name where a number belongs. What looks like the column's type, or is one
+    of its `codes`, stays. In the rest is searched for what free text is searched for, and for what may be a name or the
+    number of a customer when it stands alone; not so in a string column without codes, where many words look like
+    names. `own` as for `mask_text`; its values are looked for under any kind here, as they are shifted too.
+    """
+    if own:
+        return _mask_raw(texts, kind, codes, own)
+    # most fields of a curve repeat what others say
+    distinct = texts.dictionary_encode()
+    return _mask_raw(distinct.dictionary, kind, codes, {}).take(distinct.indices)
+
+
+def _mask_raw(texts: pa.Array, kind: FieldType, codes: Collection[str], own: Mapping[str, pa.Array]) -> pa.Array:
+    shape = _SHAPES.get(kind)
+    shown: list[str | None] = texts.to_pylist()
+    odd = [
+        row
+        for row, text in enumerate(shown)
+        if text is not None and text not in codes and not (shape and shape.match(text.strip()))
+    ]
+    own_of_odd = {name: values.take(pa.array(odd, pa.int64())) for name, values in own.items()}
+    masked = mask_text(pa.array([shown[row] for row in odd], pa.string()), own_of_odd).to_pylist()
+    values_of_odd = [column.to_pylist() for column in own_of_odd.values()]
+    for place, (row, text) in enumerate(zip(odd, masked, strict=True)):
+        for value in (values[place] for values in values_of_odd):
+            if value and len(value) >= _SHORTEST_OWN:
+                text = text.replace(value, PERSONAL)
+        if shape or codes:
+            text = _BARE_NAMES.sub(NAME, _BARE_NUMBER.sub(NUMBER, text.strip()))
+        shown[row] = text
+    return pa.array(shown, pa.string())
 
 
 def _mask_patterns(text: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.kernels.delimited import Delimited, extra_columns, missing_columns, open_delimited, read_columns
-from jobs.kernels.masking import mask_text
+from jobs.kernels.masking import mask_raw, mask_text
 from jobs.kernels.provenance import provenance
 from jobs.kernels.typed_values import ARROW_TYPES, Bools, parse, trimmed
 from schemas.feed import Feed, FeedColumn
@@ -28,7 +28,8 @@ def read_table(
     has none, so that no row is lost). Columns: the declared targets in the feed's order; `customer_key` and
     `customer_no_encrypted` for a customer number, `<target>_encrypted` for a name, phone or address, masked text for
     free text; the unpivoted two; unreadable list<string> (source columns), raw_values (what was written, personal
-    columns left out, for rows with something unreadable), source_file, source_row (from 1). BadFile as the parts say.
+    columns left out and personal values in others masked, for rows with something unreadable), source_file, source_row
+    (from 1). BadFile as the parts say.
     """
     _check_ciphers(feed, pseudonymise, encrypt)
     file = open_delimited(data, name, feed)
@@ -54,10 +55,24 @@ def read_table(
         rows, unpivoted_columns, unpivoted_bad = _unpivot(feed, texts, raw.num_rows)
         columns = {target: values.take(pa.array(rows)) for target, values in columns.items()} | unpivoted_columns
         unreadable = {source: bad[rows] for source, bad in unreadable.items()} | unpivoted_bad
-    personal = {c.source for c in feed.columns if c.personal}
-    shown = raw.select([column for column in raw.column_names if column not in personal])
-    origin = provenance(name, rows + 1, unreadable, lambda places: shown.take(pa.array(rows[places])))
+    origin = provenance(name, rows + 1, unreadable, lambda places: shown_raw(raw.take(pa.array(rows[places])), feed))
     return pa.table(columns | origin), extra_columns(file, declared)
+
+
+def shown_raw(raw: pa.Table, feed: Feed) -> pa.Table:
+    """What is written in the columns which are not personal, with what is personal in them masked."""
+    personal = {c.source: str(c.personal) for c in feed.columns if c.source in raw.column_names and c.personal}
+    own = {kind: trimmed(raw.column(source)) for source, kind in personal.items() if source and kind != "free_text"}
+    declared = {c.source: c for c in feed.columns if c.source and not c.personal}
+    columns = {}
+    for source in raw.column_names:
+        if source in personal:
+            continue
+        column = declared.get(source)
+        # what is no declared column is a value: of a register, or of an interval
+        kind, codes = (column.type, tuple(column.values or ())) if column else ("double", ())
+        columns[source] = mask_raw(raw.column(source).combine_chunks(), kind, codes, own)
+    return pa.table(columns)
 
 
 def typed_column(

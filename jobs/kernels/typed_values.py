@@ -25,6 +25,7 @@ ARROW_TYPES: dict[FieldType, pa.DataType] = {
 # a decimal comma, a thousands comma and words such as NaN or inf are no numbers
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _INTEGER = r"^[+-]?[0-9]{1,18}(\.0*)?$"
+_LARGEST = 2**31 - 1
 _DAY = r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})|/(?P<month2>[0-9]{1,2})/(?P<day2>[0-9]{1,2})"
 _DAY += r"|(?P<month3>[0-9]{2})(?P<day3>[0-9]{2}))"
 _TIME = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,6})[0-9]*)?)?"
@@ -45,6 +46,7 @@ def parse(texts: pa.Array, kind: FieldType, time_zone: str = "UTC") -> Parsed:
     date: YYYY-MM-DD, YYYY/MM/DD or YYYYMMDD, a time after it is left out, and 24:00 belongs to the day it ends.
     timestamp: a date with HH:MM, HH:MM:SS or a fraction, on the clock of `time_zone` unless it states its offset; an
     ambiguous time is the earlier one, one which the clock skips is not read. decimal: rounded half up to 6 places.
+    integer: within 32 bits.
     """
     if kind == "string":
         return texts, np.zeros(len(texts), dtype=np.bool_)
@@ -76,7 +78,10 @@ def _doubles(texts: pa.Array) -> pa.Array:
 
 def _integers(texts: pa.Array) -> pa.Array:
     whole = pc.replace_substring_regex(_only(texts, _INTEGER), r"\.0*$", "")
-    return pc.cast(pc.utf8_ltrim(whole, "+"), pa.int64())
+    values = pc.cast(pc.utf8_ltrim(whole, "+"), pa.int64())
+    # what the tables hold has 32 bits: a number beyond them, such as a phone number in the wrong column, is none
+    fits = pc.and_(pc.less_equal(values, _LARGEST), pc.greater_equal(values, -_LARGEST - 1))
+    return pc.if_else(fits, values, None)
 
 
 def _decimals(texts: pa.Array) -> pa.Array:

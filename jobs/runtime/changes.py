@@ -14,6 +14,7 @@ class Change:
 
     feed: str
     delivery_id: str
+    manifest_sha256: str
     business_date: date
     received_at: datetime
     touched_dates: tuple[date, ...]
@@ -46,6 +47,7 @@ class ChangeBook:
             Change(
                 row["feed"],
                 row["delivery_id"],
+                row["manifest_sha256"],
                 row["business_date"],
                 row["received_at"],
                 tuple(row["touched_dates"] or ()),
@@ -56,7 +58,6 @@ class ChangeBook:
 
     def mark(self, job: str, changes: Sequence[Change]) -> None:
         """Note the changes as consumed by the job."""
-        sums = {(row["feed"], row["delivery_id"]): row["manifest_sha256"] for row in self._books.read(DELIVERIES)}
         self._books.append(
             CONSUMPTIONS,
             [
@@ -64,7 +65,7 @@ class ChangeBook:
                     "job": job,
                     "feed": change.feed,
                     "delivery_id": change.delivery_id,
-                    "manifest_sha256": sums[change.feed, change.delivery_id],
+                    "manifest_sha256": change.manifest_sha256,
                     "run_date": self._until,
                 }
                 for change in changes

@@ -21,6 +21,7 @@ from rich.table import Table as Grid
 import jobs
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError, UserError
+from jobs.runtime.roots import held
 from jobs.runtime.settings import load_settings
 
 CRASH, USER, DATA = 1, 2, 3
@@ -82,13 +83,19 @@ def run_job(name: str, run_date: date, env: str | None, options: dict[str, str])
     if name not in job_files():
         raise UserError(f"Unknown job {name!r}. `wattlake jobs` lists them.")
     ctx = Context(job=name, date=run_date, settings=load_settings(env), env=env, options=options)
-    module = importlib.import_module(f"jobs.{name}")
+    # before all else: the end of a run drops what is staged, and must not do so under another one
+    with held(name, ctx.settings):
+        _run_and_enter(ctx)
+
+
+def _run_and_enter(ctx: Context) -> None:
+    module = importlib.import_module(f"jobs.{ctx.job}")
     started, clock = datetime.now(UTC), time.perf_counter()
     outcome, message = "failed", ""
     try:
         message = str(module.run(ctx))
         outcome = "done"
-        console.print(f"{name} {run_date}: {message} ({time.perf_counter() - clock:.1f} s)", highlight=False)
+        console.print(f"{ctx.job} {ctx.date}: {message} ({time.perf_counter() - clock:.1f} s)", highlight=False)
     except DataError as error:
         outcome, message = "refused", str(error)
         raise

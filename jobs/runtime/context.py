@@ -33,7 +33,7 @@ class Context:
     settings: Settings
     env: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    _is_compiled: bool = field(default=True, init=False)
+    are_rows_few: bool = field(default=False, init=False)
 
     @cached_property
     def log(self) -> logging.Logger:
@@ -41,21 +41,27 @@ class Context:
         return logging.getLogger(f"wattlake.{self.job}")
 
     def expect_rows(self, rows: int | None) -> None:
-        """Say about how many rows the job is going to work on (None: nobody knows), before it opens its session.
+        """Say about how many rows the job is going to work on; None: nobody knows.
 
         Few rows are interpreted: compiling code for them takes longer than running it.
         """
-        self._is_compiled = rows is None or rows >= self.settings.spark.compile_from_rows
+        self.are_rows_few = rows is not None and rows < self.settings.spark.compile_from_rows
+        if "spark" in self.__dict__:
+            self._tell_session(self.spark)
 
     @cached_property
     def spark(self) -> "SparkSession":
         """The session, opened at the first need."""
-        from jobs.runtime.session import interpret, open_session
+        from jobs.runtime.session import open_session
 
         session: SparkSession = open_session(self.settings.spark, f"wattlake {self.job} {self.date}")
-        if not self._is_compiled:
-            interpret(session)
+        self._tell_session(session)
         return session
+
+    def _tell_session(self, session: "SparkSession") -> None:
+        from jobs.runtime.session import interpret
+
+        interpret(session, is_wanted=self.are_rows_few)
 
     @cached_property
     def feeds(self) -> FeedFiles:

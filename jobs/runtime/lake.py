@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from jobs.runtime.errors import UserError
+from jobs.runtime.roots import check_writable
 from schemas import TABLES
 from schemas.table import Table
 
@@ -73,16 +74,7 @@ class Lake:
 
     def check_writable(self) -> None:
         """UserError unless the root can be written."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".writable-{uuid.uuid4().hex}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise UserError(
-                f"The lake's root {self.root} cannot be written ({error.strerror}): "
-                "set lake.root (or WATTLAKE_LAKE__ROOT) to a folder which this user may write."
-            ) from None
+        check_writable(self.root, "lake.root")
 
     # -- read -----------------------------------------------------------------------------------------------------
 
@@ -137,17 +129,40 @@ class Lake:
         """Append the rows whose key is not held; those held stay as they are."""
         self._merge(rows, table, "")
 
-    def _merge(self, rows: DataFrame, table: Table, when_matched: str) -> None:
+    @_retry_conflicts
+    def synchronise(self, rows: DataFrame, table: Table, keep: str) -> None:
+        """Let the table hold the given rows where the Boolean column `keep` is true, and not hold the others.
+
+        Rows of other keys stay as they are. `rows` holds one row a key.
+        """
+        values = ", ".join(f"t.`{name}` = s.`{name}`" for name in table.column_names)
+        names = ", ".join(f"`{name}`" for name in table.column_names)
+        inserted = ", ".join(f"s.`{name}`" for name in table.column_names)
+        self._merge(
+            rows,
+            table,
+            f"WHEN MATCHED AND NOT s.`{keep}` THEN DELETE WHEN MATCHED THEN UPDATE SET {values}",
+            f"WHEN NOT MATCHED AND s.`{keep}` THEN INSERT ({names}) VALUES ({inserted})",
+            keep,
+        )
+
+    def _merge(
+        self,
+        rows: DataFrame,
+        table: Table,
+        when_matched: str,
+        when_not_matched: str = "WHEN NOT MATCHED THEN INSERT *",
+        *further: str,
+    ) -> None:
         self.create(table)
-        source = self._selected(rows, table)
+        source = self._selected(rows, table, *further)
         pruning = [self._partition_condition(source, table)] if table.partitioned_by else []
         on = " AND ".join([*pruning, *(f"t.`{name}` <=> s.`{name}`" for name in table.key)])
         view = f"merge_source_{uuid.uuid4().hex}"
         source.createOrReplaceTempView(view)
         try:
             self._session().sql(
-                f"MERGE INTO {self._sql_name(table)} t USING {view} s ON {on} {when_matched} "
-                "WHEN NOT MATCHED THEN INSERT *"
+                f"MERGE INTO {self._sql_name(table)} t USING {view} s ON {on} {when_matched} {when_not_matched}"
             )
         finally:
             self._session().catalog.dropTempView(view)
@@ -162,16 +177,21 @@ class Lake:
             return f"t.`{column}` BETWEEN {_literal(low)} AND {_literal(high)}"
         return f"t.`{column}` IN ({', '.join(sorted(_literal(value) for value in values))})"
 
-    @_retry_conflicts
     def replace(self, rows: DataFrame, table: Table, value: date | str) -> None:
         """Replace the slice `partition = value` in one commit: readers see the old slice or the new one."""
+        self.replace_slices(rows, table, [value])
+
+    @_retry_conflicts
+    def replace_slices(self, rows: DataFrame, table: Table, values: Sequence[date | str]) -> None:
+        """Replace the slices of these partition values in one commit; the rows are of no others."""
         self.create(table)
         (column,) = table.partitioned_by
+        listed = ", ".join(sorted(_literal(value) for value in values))
         (
             self._selected(rows, table)
             .write.format("delta")
             .mode("overwrite")
-            .option("replaceWhere", f"`{column}` = {_literal(value)}")
+            .option("replaceWhere", f"`{column}` IN ({listed})")
             .save(str(self.path(table)))
         )
 
@@ -207,11 +227,12 @@ class Lake:
         return {value for value in values if str(value) in held}
 
     @staticmethod
-    def _selected(rows: DataFrame, table: Table) -> DataFrame:
-        """Exactly the declared columns, cast to the declared types; what a frame lacks is null."""
+    def _selected(rows: DataFrame, table: Table, *further: str) -> DataFrame:
+        """Exactly the declared columns, cast to the declared types, and `further` ones; what a frame lacks is null."""
         have = set(rows.columns)
         return rows.select(
-            *((F.col(c.name) if c.name in have else F.lit(None)).cast(c.type).alias(c.name) for c in table.columns)
+            *((F.col(c.name) if c.name in have else F.lit(None)).cast(c.type).alias(c.name) for c in table.columns),
+            *further,
         )
 
 

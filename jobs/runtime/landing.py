@@ -5,12 +5,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jobs.runtime.errors import DataError
 
 MANIFEST = "_manifest.json"
+
+# a file which is sent packed is called like the plain one, with one of these at the end
+_PACKED = {".gz", ".xz", ".zst", ".zip"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Delivery:
     folder: Path
     files: tuple[DeliveredFile, ...]
     manifest_sha256: str
+    # why it is refused before a file of it is read
+    problem: str | None = None
 
     @property
     def content_sha256(self) -> str:
@@ -51,39 +58,85 @@ class Delivery:
         return self.received_at, self.delivery_id
 
 
-def complete_deliveries(root: Path, feed: str, until: date, age_minutes: int | None = None) -> list[Delivery]:
+def complete_deliveries(
+    root: Path, feed: str, until: date, age_minutes: int | None = None, pattern: str = "*"
+) -> list[Delivery]:
     """Complete deliveries of a feed with a business date up to `until`, in the order in which they came.
 
-    A manifest that cannot be used raises DataError: nothing can be said of such a delivery.
+    Files whose name does not match the feed's pattern are none of a delivery without a manifest; one whose manifest
+    lists them has a `problem`. A manifest that cannot be used raises DataError: nothing can be said of such a delivery.
     """
-    found = [
-        delivery
-        for folder in _folders(root / feed, until)
-        if (delivery := _read(folder, feed, age_minutes)) is not None
-    ]
+    place = _Feed(root / feed, feed, pattern, age_minutes)
+    found = [delivery for folder in place.folders(until) if (delivery := place.read(folder)) is not None]
     return sorted(found, key=lambda delivery: delivery.order)
 
 
-def _folders(feed_root: Path, until: date) -> Iterator[Path]:
-    if not feed_root.is_dir():
-        return
-    for day in sorted(feed_root.iterdir()):
-        try:
-            business_date = date.fromisoformat(day.name)
-        except ValueError:
-            continue
-        if business_date <= until:
-            yield from sorted(folder for folder in day.iterdir() if folder.is_dir())
+def _matches(name: str, pattern: str) -> bool:
+    plain = Path(name).stem if Path(name).suffix.lower() in _PACKED else name
+    return fnmatchcase(name, pattern) or fnmatchcase(plain, pattern)
 
 
-def _read(folder: Path, feed: str, age_minutes: int | None) -> Delivery | None:
-    manifest = folder / MANIFEST
-    if manifest.exists():
-        return _with_manifest(manifest, feed)
-    return _by_age(folder, feed, age_minutes) if age_minutes is not None else None
+@dataclass(frozen=True)
+class _Feed:
+    """The folder of one feed, and how its files are called."""
+
+    root: Path
+    name: str
+    pattern: str
+    age_minutes: int | None
+
+    def folders(self, until: date) -> Iterator[Path]:
+        """Folders of deliveries, by business date."""
+        if not self.root.is_dir():
+            return
+        for day in sorted(self.root.iterdir()):
+            try:
+                business_date = date.fromisoformat(day.name)
+            except ValueError:
+                continue
+            if business_date <= until:
+                yield from sorted(folder for folder in day.iterdir() if folder.is_dir())
+
+    def read(self, folder: Path) -> Delivery | None:
+        """The delivery in a folder; None where it is not complete."""
+        manifest = folder / MANIFEST
+        if manifest.exists():
+            return _with_manifest(manifest, self.name, self.pattern)
+        return self._by_age(folder, self.age_minutes) if self.age_minutes is not None else None
+
+    @cached_property
+    def _latest(self) -> float:
+        """When the feed's newest file was written. Looks at every file, so once and only where a folder needs it."""
+        return max(path.stat().st_mtime for path in self.root.rglob("*") if path.is_file())
+
+    def _by_age(self, folder: Path, age_minutes: int) -> Delivery | None:
+        """A folder without manifest is complete when its newest file is `age_minutes` older than the newest in landing.
+
+        Compared with the feed's newest file and not with a clock, so that a rerun sees the same deliveries.
+        """
+        files = sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(("_", ".")) and _matches(path.name, self.pattern)
+        )
+        if not files:
+            return None
+        newest = max(path.stat().st_mtime for path in files)
+        if self._latest - newest < age_minutes * 60:
+            return None
+        facts = [(path.name, path.stat().st_size, int(path.stat().st_mtime)) for path in files]
+        return Delivery(
+            feed=self.name,
+            delivery_id=folder.name,
+            business_date=date.fromisoformat(folder.parent.name),
+            received_at=datetime.fromtimestamp(newest, UTC),
+            folder=folder,
+            files=tuple(DeliveredFile(path.name, None, None) for path in files),
+            manifest_sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
+        )
 
 
-def _with_manifest(manifest: Path, feed: str) -> Delivery:
+def _with_manifest(manifest: Path, feed: str, pattern: str) -> Delivery:
     raw = manifest.read_bytes()
     try:
         stated: dict[str, Any] = json.loads(raw)
@@ -102,6 +155,7 @@ def _with_manifest(manifest: Path, feed: str) -> Delivery:
             folder=manifest.parent,
             files=files,
             manifest_sha256=hashlib.sha256(raw).hexdigest(),
+            problem=_unmatched([file.name for file in files], feed, pattern),
         )
         if (delivery.delivery_id, delivery.business_date.isoformat()) != (folder_id(manifest), manifest.parts[-3]):
             raise ValueError("delivery_id or business_date differ from the folder's")
@@ -125,27 +179,13 @@ def _inside(folder: Path, name: str) -> str:
     return name
 
 
-def _by_age(folder: Path, feed: str, age_minutes: int) -> Delivery | None:
-    """A folder without manifest is complete when its newest file is `age_minutes` older than the newest in landing.
-
-    Compared with the feed's newest file and not with a clock, so that a rerun sees the same deliveries.
-    """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(("_", ".")))
-    if not files:
+def _unmatched(names: list[str], feed: str, pattern: str) -> str | None:
+    others = [name for name in names if not _matches(name, pattern)]
+    if not others:
         return None
-    newest = max(path.stat().st_mtime for path in files)
-    latest = max(path.stat().st_mtime for path in folder.parent.parent.rglob("*") if path.is_file())
-    if latest - newest < age_minutes * 60:
-        return None
-    facts = [(path.name, path.stat().st_size, int(path.stat().st_mtime)) for path in files]
-    return Delivery(
-        feed=feed,
-        delivery_id=folder.name,
-        business_date=date.fromisoformat(folder.parent.name),
-        received_at=datetime.fromtimestamp(newest, UTC),
-        folder=folder,
-        files=tuple(DeliveredFile(path.name, None, None) for path in files),
-        manifest_sha256=hashlib.sha256(repr(facts).encode()).hexdigest(),
+    return (
+        f"{', '.join(others)}: the manifest lists what is no file of the feed {feed}, whose pattern is {pattern}: "
+        "deliver it without, or set pattern in the feed's file."
     )
 
 

@@ -164,42 +164,80 @@ def write_pages(ctx: "Context", suites: dict[str, Suite]) -> str:
     docs = ctx.settings.quality.docs.resolve()
     docs.mkdir(parents=True, exist_ok=True)
     with FileLock(docs / ".lock"):
-        passed = _validate(docs, ctx.date, {t: (suites[t], by_table[t]) for t in sorted(by_table) if t in suites})
-        _forget_old(docs, ctx.settings.quality.keep_validations)
+        passed = _validate(docs, ctx.date, suites, by_table, ctx.settings.quality.keep_validations)
     return f"{len(passed)} suites, {sum(passed.values())} passed without remark; pages: {docs / PAGES}"
 
 
-PAGES = Path("gx/uncommitted/data_docs/local_site/index.html")
+PAGES = Path("pages/index.html")
+_RESULTS = Path("validations")
 
 
-def _validate(docs: Path, run_date: date, judged: dict[str, tuple[Suite, list[dict[str, Any]]]]) -> dict[str, bool]:
+def _validate(
+    docs: Path, run_date: date, suites: dict[str, Suite], counts: dict[str, list[dict[str, Any]]], keep: int
+) -> dict[str, bool]:
+    """Whether each suite that was judged passed without remark; its result and its pages are written.
+
+    Only what was judged is rendered: the pages of other dates, which are many more, stay as they are.
+    """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context import set_context
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
 
-    context = gx.get_context(mode="file", project_root_dir=str(docs))
-    context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_or_update_pandas("outcomes")
-    passed = {}
-    for table, (suite, counts) in judged.items():
-        frame = outcome_frame(suite, counts)
-        asset = source.add_dataframe_asset(table)
-        batch = asset.add_batch_definition_whole_dataframe("rows judged")
-        held = context.suites.add_or_update(compiled_suite(suite))
-        definition = gx.ValidationDefinition(name=table, data=batch, suite=held)
-        context.validation_definitions.add_or_update(definition)
-        run = RunIdentifier(run_name=run_date.isoformat(), run_time=datetime.combine(run_date, time(), UTC))
-        result = definition.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY", run_id=run)
+    context = gx.get_context(mode="ephemeral", project_config=_project(docs))
+    # pages of suites which the library does not know are taken away, so it is told of those not judged today too
+    held = {table: context.suites.add(compiled_suite(suite)) for table, suite in suites.items()}
+    source = context.data_sources.add_pandas("outcomes")
+    run = RunIdentifier(run_name=run_date.isoformat(), run_time=datetime.combine(run_date, time(), UTC))
+    passed, written = {}, []
+    for table in sorted(counts.keys() & suites.keys()):
+        batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("rows judged")
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name=table, data=batch, suite=held[table])
+        )
+        outcomes = {"dataframe": outcome_frame(suites[table], counts[table])}
+        result = definition.run(batch_parameters=outcomes, result_format="BASIC", run_id=run)
         passed[table] = bool(result.success)
-    context.build_data_docs()
+        suite_id = ExpectationSuiteIdentifier(table)
+        written += [suite_id, ValidationResultIdentifier(suite_id, run, result.batch_id)]
+    _forget_old(docs, keep)
+    context.build_data_docs(resource_identifiers=written)
     set_context(None)  # the context is a global of the library: another folder comes next time
     return passed
 
 
+def _project(docs: Path) -> Any:
+    """A project of which only the results and the pages are files: the rest is made anew from the rules each time."""
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+
+    def files(folder: Path) -> dict[str, str]:
+        return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
+
+    stores = InMemoryStoreBackendDefaults().stores
+    stores["validation_results_store"]["store_backend"] = files(docs / _RESULTS)
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": files(docs / PAGES.parent),
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "site_section_builders": {"profiling": "None"},  # the library takes the word for "not wanted"
+    }
+    return DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        stores=stores,
+        data_docs_sites={"local_site": site},
+        progress_bars={"globally": False},
+        analytics_enabled=False,
+    )
+
+
 def _forget_old(docs: Path, keep: int) -> None:
-    """Keep the results of the latest run dates of each suite."""
-    for suite in (docs / "gx/uncommitted/validations").glob("*/*"):
+    """Keep the results of the latest run dates of each suite; their pages go with them."""
+    for suite in (docs / _RESULTS).glob("*/*"):
         for old in sorted(suite.iterdir())[:-keep]:
             shutil.rmtree(old, ignore_errors=True)

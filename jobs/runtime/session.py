@@ -29,10 +29,10 @@ def open_session(settings: SparkSettings, app_name: str) -> Any:
     return _remote(settings) if settings.remote else _own(settings, app_name)
 
 
-def interpret(session: Any) -> None:
-    """Let a session run its plans as they are, without compiling code for each."""
-    session.conf.set("spark.sql.codegen.wholeStage", "false")
-    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+def interpret(session: Any, *, is_wanted: bool) -> None:
+    """Whether a session runs its plans as they are, without compiling code for each."""
+    session.conf.set("spark.sql.codegen.wholeStage", str(not is_wanted).lower())
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_wanted else "FALLBACK")
 
 
 def _remote(settings: SparkSettings) -> Any:
@@ -80,15 +80,31 @@ def delta_jars(folder: Path) -> list[Path]:
     return [jar.resolve() for jar in jars]
 
 
-def check_java() -> None:
-    """UserError unless the Java that Spark would start is one it runs on."""
+def check_java() -> str:
+    """The Java that Spark would start. UserError unless Spark runs on it."""
     home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if java is None or not Path(java).exists():
-        raise UserError("Java is not there. Install Java 17 (Debian: openjdk-17-jre-headless) or set JAVA_HOME to it.")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    java = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
+    if java is None:
+        where = f"in JAVA_HOME, which is {home}" if home else "on the path"
+        raise UserError(
+            f"Java is not there, {where}. Install Java 17 (Debian: openjdk-17-jre-headless) or set JAVA_HOME to it."
+        )
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    except OSError:
+        said = ""
     words = said.split('"')
     version = words[1] if len(words) > 1 else ""
     major = version.removeprefix("1.").split(".")[0].split("-")[0]
     if not major.isdigit() or int(major) not in JAVA_VERSIONS:
         raise UserError(f"Java {version or 'of unknown version'} at {java} does not fit: Spark 4 needs Java 17 to 21.")
+    return java
+
+
+def print_java() -> None:
+    """Print the Java that Spark would start, for `make setup`; else one line saying what to do, and exit code 2."""
+    try:
+        print(check_java())  # noqa: T201 - what the caller reads
+    except UserError as error:
+        print(f"wattlake: {error}", file=sys.stderr)  # noqa: T201 - the one line a user reads
+        raise SystemExit(2) from None

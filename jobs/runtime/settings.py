@@ -3,20 +3,33 @@
 Read once into frozen typed objects. An unknown key is an error which names the key.
 """
 
+import json
 import os
+from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any, Literal, get_origin
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from jobs.runtime.errors import UserError
 from schemas.feed import Feed
 
 PREFIX = "WATTLAKE_"
+
+
+def _checked_zone(name: str) -> str:
+    """The name; ValueError, which a validation reports, where it names no time zone."""
+    try:
+        ZoneInfo(name)
+    # what the library raises depends on what stands in its folder under that name
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        raise ValueError(f"{name!r} is no IANA time zone such as Asia/Shanghai or UTC") from None
+    return name
 
 
 class _Section(BaseModel):
@@ -48,8 +61,7 @@ class SiteSettings(_Section):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        ZoneInfo(value)
-        return value
+        return _checked_zone(value)
 
 
 class SparkSettings(_Section):
@@ -77,7 +89,7 @@ class SecretsSettings(_Section):
 
     folder: Path = Field(description="Folder (0700) with the files pseudonym.key and vault.key (0600)")
     generate: bool = Field(
-        description="Whether missing keys are made at the first run; off where keys come from a safe"
+        description="Whether missing keys are made at the first run into an empty lake; for demonstrations and tests"
     )
 
 
@@ -166,45 +178,112 @@ def load_settings(env: str | None = None) -> Settings:
             known = sorted(p.stem for p in folder.glob("*.yaml") if p.stem != "base")
             raise UserError(f"Unknown environment {env!r}. Known: {', '.join(known)} (files in {folder}).")
         files.append(overlay)
+    merged: dict[str, Any] = {}
+    for file in files:
+        merged = _over(merged, read_mapping(file))
     _refuse_unknown_variables()
     try:
-        merged = YamlConfigSettingsSource(Settings, yaml_file=files, deep_merge=True)()
         return Settings(**merged)
     except ValidationError as error:
         raise UserError(_explain(error)) from None
+    except SettingsError as error:
+        wrong = ", ".join(_not_json()) or str(error)
+        raise UserError(f'Settings cannot be used: {wrong}: write it as JSON, such as {{"key": "value"}}.') from None
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both, key by key; where both have one, what is above."""
+    both = {
+        key: _over(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(key), dict)
+    }
+    return {**below, **above, **both}
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """What a YAML file declares, nothing for an empty one. UserError where it cannot be read or is no mapping."""
+    try:
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): put it there, or set WATTLAKE_CONF.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} cannot be read: save it in UTF-8.") from None
     except yaml.YAMLError as error:
-        raise UserError(f"A settings file cannot be read: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{path}{place}: this is no YAML ({problem}): mend the file.") from None
+    if declared is None:
+        return {}
+    if not isinstance(declared, dict) or not all(isinstance(key, str) for key in declared):
+        raise UserError(f"{path} must be a mapping, lines of `key: value`.")
+    return declared
 
 
-# variables with our prefix which are not settings but tell programs about the run
-_NOT_SETTINGS = {
-    "CONF",
-    "ENV",
-    "HOME",
-    "SUBMIT",
-    "COMMAND",
-    "SPARK_MASTER",
-    "PSEUDONYM_KEY",
-    "VAULT_KEY",
-    "CONNECT_PORT",
-    "PYTHON",
-}
+# variables with our prefix which are not settings but tell programs about the run: docs/operations.md, "Variables"
+NOT_SETTINGS = frozenset(
+    {
+        "AIRFLOW_PORT",
+        "COMMAND",
+        "CONF",
+        "CONNECT_JAVA_OPTIONS",
+        "CONNECT_PORT",
+        "ENV",
+        "HOME",
+        "MLFLOW_PORT",
+        "PARALLEL_JOBS",
+        "PSEUDONYM_KEY",
+        "SCHEDULE",
+        "SPARK_MASTER",
+        "SUBMIT",
+        "SUBMIT_OPTIONS",
+        "VAULT_KEY",
+    }
+)
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
+
+
+def _variables() -> Iterator[tuple[str, str, str]]:
+    """Variables with our prefix, in any case of letters: as written, and the section and key which they name."""
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(PREFIX):
+            section, _, key = variable[len(PREFIX) :].lower().partition("__")
+            yield variable, section, key
 
 
 def _refuse_unknown_variables() -> None:
-    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    for variable in sorted(os.environ):
-        if not variable.startswith(PREFIX):
+    sections = _sections()
+    for variable, section, key in _variables():
+        if variable.removeprefix(PREFIX) in NOT_SETTINGS:
             continue
-        name = variable.removeprefix(PREFIX)
-        section, _, key = name.lower().partition("__")
-        if name in _NOT_SETTINGS or (not key and section not in sections):
+        if section in sections and key.partition("__")[0] in sections[section].model_fields:
             continue
-        model = sections.get(section)
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise UserError(f"Unknown settings section in {variable}. Sections: {', '.join(sections)}.")
-        if key.partition("__")[0] not in model.model_fields:
-            raise UserError(f"Unknown settings key in {variable}. Keys: {', '.join(model.model_fields)}.")
+        known = [f"{name}__{field}".upper() for name, model in sections.items() for field in model.model_fields]
+        names = [PREFIX + name for name in (*known, *NOT_SETTINGS)]
+        (nearest,) = get_close_matches(variable.upper(), sorted(names), n=1, cutoff=0.0)
+        raise UserError(
+            f"Unknown variable {variable}: the nearest known is {nearest}. "
+            f"Settings are {PREFIX}<SECTION>__<KEY> with a section of: {', '.join(sections)}."
+        )
+
+
+def _not_json() -> list[str]:
+    """Variables which hold a whole mapping and are not the JSON which that takes."""
+    sections, wrong = _sections(), []
+    for variable, section, key in _variables():
+        field = sections[section].model_fields.get(key) if section in sections else None
+        if field is None or get_origin(field.annotation) is not dict:
+            continue
+        try:
+            json.loads(os.environ[variable])
+        except ValueError:
+            wrong.append(variable)
+    return wrong
 
 
 # of a settings section, and of a feed's declaration
@@ -215,7 +294,7 @@ def _explain(error: ValidationError) -> str:
     parts = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
-        message = "unknown key" if problem["type"] in _UNKNOWN_KEY else problem["msg"]
+        message = "unknown key" if problem["type"] in _UNKNOWN_KEY else problem["msg"].removeprefix("Value error, ")
         parts.append(f"{key}: {message}")
     return "Settings cannot be used: " + "; ".join(parts) + "."
 
@@ -246,12 +325,17 @@ class FeedFiles:
         return [base / self._env / "feeds", base / "feeds"] if self._env else [base / "feeds"]
 
     def _parse(self, path: Path) -> Feed:
-        declared: dict[str, Any] = {"name": path.stem, **yaml.safe_load(path.read_text(encoding="utf-8"))}
+        declared: dict[str, Any] = {"name": path.stem, **read_mapping(path)}
         declared.setdefault("time_zone", self._time_zone)
         try:
-            return TypeAdapter(Feed).validate_python(declared)
+            feed = TypeAdapter(Feed).validate_python(declared)
         except ValidationError as error:
             raise UserError(f"Feed file {path}: " + _explain(error)) from None
+        try:
+            _checked_zone(feed.time_zone or self._time_zone)
+        except ValueError as error:
+            raise UserError(f"Feed file {path}: time_zone: {error}.") from None
+        return feed
 
 
 Outcome = Literal["done", "refused", "failed"]

@@ -1,6 +1,7 @@
 """What a person wants to see after a run: published rows, an example, the reconciliation, the pages."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable, QueryBuilder
@@ -20,7 +21,10 @@ _SHOWN = 5
 
 
 def publication_summary(ctx: "Context") -> str:
-    """Print the publication of the date and the books; DataError when one is missing or does not add up."""
+    """Print the publication of the date, the books and where the pages are; DataError when one of them is missing.
+
+    DataError also where a delivery does not add up.
+    """
     console = Console(soft_wrap=True, width=max(Console().width, 130))
     published = [row for row in ctx.books.read(PUBLICATIONS) if row["as_of_date"] == ctx.date]
     if not published:
@@ -33,10 +37,10 @@ def publication_summary(ctx: "Context") -> str:
     )
     console.print(f"Models: {', '.join(published[0]['model_versions'])}")
     pages = ctx.settings.quality.docs.resolve() / PAGES
-    console.print(
-        f"Data quality pages: {pages if pages.exists() else 'not written yet (wattlake write_quality_pages)'}"
-    )
     console.print(f"Tables: {ctx.settings.lake.root.resolve()} (wattlake tables shows them)")
+    if not pages.exists():
+        raise DataError(f"There are no data quality pages at {pages}: run write_quality_pages --date {ctx.date}.")
+    console.print(f"Data quality pages: {pages}")
     return f"{sum(rows.values()):,} rows published, {totals:,} rows read are all accounted for"
 
 
@@ -83,18 +87,30 @@ def _print_reconciliation(ctx: "Context", console: Console) -> int:
     return sum(counts["rows_read"] for counts in by_feed.values())
 
 
-def print_fault_table(rows: list[dict[str, Any]]) -> str:
-    """Print the classes as a Markdown table, as it stands in the documentation; which are found silently wrong."""
+def print_fault_table(
+    found: Mapping[str, Mapping[str, Any]], classes: Sequence[str], counts_as: Mapping[str, str]
+) -> str:
+    """Print all classes as a Markdown table, as it stands in the documentation; which are not found in full.
+
+    found: by class, injected, mixed, detected, named_right, wrongly_flagged; null where it does not apply.
+    """
     console = Console(soft_wrap=True, width=200)
-    console.print("| class | injected | detected | named right | wrongly flagged | clean meter days |")
-    console.print("|---|---|---|---|---|---|")
-    for row in rows:
-        share = f"{row['detected'] / row['injected']:.1%}"
-        wrong = "-" if row["wrongly_flagged"] is None else f"{row['wrongly_flagged']:,}"
-        console.print(
-            f"| {row['fault']} | {row['injected']:,} | {row['detected']:,} ({share}) | {row['named_right']:,} "
-            f"| {wrong} | {row['clean']:,} |",
-            highlight=False,
-        )
-    silent = [row["fault"] for row in rows if row["detected"] < row["injected"]]
-    return f"{len(rows)} classes; not found in full: {', '.join(silent) or 'none'}"
+    header = ("class", "injected", "of which mixed", "detected", "named right", "wrongly flagged", "counts as detected")
+    lines: list[Sequence[str]] = [header, ["---"] * len(header)]
+    silent, absent = [], []
+    for name in classes:
+        row = found.get(name)
+        if row is None:
+            absent.append(name)
+            continue
+        judged = row["injected"] - row["mixed"]
+        if row["detected"] < judged:
+            silent.append(f"{name} ({judged - row['detected']:,} of {judged:,})")
+        share = f" ({row['detected'] / judged:.1%})" if judged else ""
+        numbers = (row["injected"], row["mixed"], row["named_right"], row["wrongly_flagged"])
+        injected, mixed, named, wrong = ("-" if number is None else f"{number:,}" for number in numbers)
+        lines.append((name, injected, mixed, f"{row['detected']:,}{share}", named, wrong, counts_as[name]))
+    for line in lines:
+        console.print(f"| {' | '.join(line)} |", highlight=False)
+    told = f"{len(classes) - len(absent)} classes; not found in full: {', '.join(silent) or 'none'}"
+    return f"{told}; not injected: {', '.join(absent)}" if absent else told

@@ -6,6 +6,7 @@ a name, and used by its alias `champion`.
 
 import logging
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,17 +27,23 @@ from schemas.table import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 USAGE_FORECAST = "usage_forecast"
 SEGMENTS = "segments"
 CHAMPION = "champion"
-AS_OF_TAG = "as_of_date"
+AS_OF_TAG = "as_of_date"  # of a run and of a model version: the date it was trained for
+PROMOTED_TAG = "promoted"  # of a model version: whether it was decided to use it, stored with the version itself
 MODEL_FILE = "model.bin"
+
+# the folder of the code, and in it what a run's outcome depends on
+CHECKOUT = Path(__file__).parents[2]
+CODE = ("jobs", "schemas", "expectations", "conf", "setup.py", "requirements.lock")
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The model version in use."""
+    """The model version which a date uses."""
 
     name: str
     version: str
@@ -58,19 +65,23 @@ class TrackedRun:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters."""
-        for name, value in values.items():
-            self._client.log_param(self.run_id, name, value)
+        from mlflow.entities import Param
+
+        self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log metrics; a value that is not a number is left out, as a plot of it would say nothing."""
-        for name, value in values.items():
-            if value == value:
-                self._client.log_metric(self.run_id, name, float(value), step=step)
+        from mlflow.entities import Metric
+
+        at = _millis(datetime.now(UTC))
+        known = [Metric(name, float(value), at, step) for name, value in values.items() if value == value]
+        self._client.log_batch(self.run_id, metrics=known)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
-        for name, value in values.items():
-            self._client.set_tag(self.run_id, name, value)
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
 
     def figure(self, figure: "Figure", name: str) -> None:
         """Log a plot under a file name such as calibration.png."""
@@ -122,7 +133,7 @@ class Tracking:
         tags = {
             "mlflow.runName": f"{kind} {self._date.isoformat()}",
             AS_OF_TAG: self._date.isoformat(),
-            "code_version": installed_version("wattlake"),
+            "code_version": code_version(),
             **{f"input.{table.name}": str(self._lake.version(table)) for table in inputs},
         }
         run = client.create_run(self._experiment(kind), tags=tags, start_time=_millis(datetime.now(UTC)))
@@ -144,8 +155,11 @@ class Tracking:
             location = (self._settings.tracking.artifacts.resolve() / kind).as_uri()
         return str(self._client.create_experiment(name, artifact_location=location))
 
-    def register(self, name: str, run: TrackedRun, description: str) -> str:
-        """Register the run's model under a name; the new version's number."""
+    def register(self, name: str, run: TrackedRun, description: str, *, is_promoted: bool) -> str:
+        """Register the run's model under a name together with the decision on it; the new version's number.
+
+        `settle` then does what was decided: a job killed between the two does it when it runs again.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -154,31 +168,45 @@ class Tracking:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{self._client.get_run(run.run_id).info.artifact_uri}/model"
+        tags = {AS_OF_TAG: self._date.isoformat(), PROMOTED_TAG: str(is_promoted).lower()}
         made = self._client.create_model_version(
-            name, source=source, run_id=run.run_id, description=description, tags={AS_OF_TAG: self._date.isoformat()}
+            name, source=source, run_id=run.run_id, description=description, tags=tags
         )
         return str(made.version)
 
     def trained(self, name: str) -> str | None:
-        """The version which was trained for the run's date; None where there is none."""
-        held = self._client.search_model_versions(f"name = '{name}'")
-        return next((str(v.version) for v in held if v.tags.get(AS_OF_TAG) == self._date.isoformat()), None)
+        """The newest version which was trained for the run's date; None where there is none."""
+        mine = [version for version in self._versions(name) if _trained_for(version) == self._date]
+        return str(mine[-1].version) if mine else None
 
-    def promote(self, name: str, version: str) -> None:
-        """Let the alias champion point to a version."""
-        self._client.set_registered_model_alias(name, CHAMPION, version)
+    def settle(self, name: str, version: str) -> str:
+        """Let the alias champion point to a version which was promoted; what the version is now, in words.
+
+        The champion of a later training stays.
+        """
+        if self._client.get_model_version(name, version).tags.get(PROMOTED_TAG) != "true":
+            return "not promoted"
+        held = self._aliased(name)
+        if held is not None and _order(held) > (self._date, int(version)):
+            return f"promoted for dates before {_trained_for(held)}, from which {name} {held.version} is used"
+        if held is None or str(held.version) != version:
+            self._client.set_registered_model_alias(name, CHAMPION, version)
+        return "champion now"
 
     def champion(self, name: str) -> Champion | None:
-        """The champion with its bytes; None where there is none yet."""
-        from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
+        """The champion of the run's date with its bytes; None where there is none.
 
-        try:
-            held = self._client.get_model_version_by_alias(name, CHAMPION)
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+        It is the version with the alias. Where that was trained after the run's date, of which it then knows what was
+        not known by then, it is the newest promoted one which was not.
+        """
+        from mlflow.artifacts import download_artifacts
+
+        held = self._aliased(name)
+        if held is not None and _trained_for(held) > self._date:
+            promoted = [version for version in self._versions(name) if version.tags.get(PROMOTED_TAG) == "true"]
+            held = next((version for version in reversed(promoted) if _trained_for(version) <= self._date), None)
+        if held is None:
+            return None
         with tempfile.TemporaryDirectory() as folder:
             file = download_artifacts(
                 f"{held.source}/{MODEL_FILE}", dst_path=folder, tracking_uri=self._settings.tracking.uri
@@ -186,14 +214,65 @@ class Tracking:
             return Champion(name, str(held.version), Path(file).read_bytes())
 
     def required_champion(self, name: str, trained_by: str) -> Champion:
-        """The champion; DataError saying how to get one where there is none."""
+        """The champion of the run's date; DataError saying how to get one where there is none."""
         held = self.champion(name)
         if held is None:
             raise DataError(
-                f"There is no champion of {name} yet: run {trained_by}. If it ran, its model did not beat the "
-                "baseline; the reasons stand in its MLflow run."
+                f"There is no champion of {name} trained by {self._date}: run {trained_by} for this date or an earlier "
+                "one. If it ran, its model did not beat the baseline; the reasons stand in its MLflow run."
             )
         return held
+
+    def _versions(self, name: str) -> "list[ModelVersion]":
+        """All versions of a model, the one of the latest training last."""
+        return sorted(self._client.search_model_versions(f"name = '{name}'"), key=_order)
+
+    def _aliased(self, name: str) -> "ModelVersion | None":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_model_version_by_alias(name, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+
+def _trained_for(version: "ModelVersion") -> date:
+    """The date a version was trained for; one which does not tell may know anything, and is as of the last of days."""
+    told = version.tags.get(AS_OF_TAG)
+    return date.fromisoformat(told) if told else date.max
+
+
+def _order(version: "ModelVersion") -> tuple[date, int]:
+    return _trained_for(version), int(version.version)
+
+
+def code_version() -> str:
+    """Version of the installed packages, with the commit where they are a checkout: `0.1.0+g1234567890ab.dirty`.
+
+    Dirty is a checkout in which something of the code differs from the commit.
+    """
+    installed = installed_version("wattlake")
+    commit = _git("rev-parse", "HEAD") if (CHECKOUT / ".git").exists() else ""
+    if not commit:
+        return installed
+    changed = _git("status", "--porcelain", "--", *CODE)
+    return f"{installed}+g{commit[:12]}{'.dirty' if changed else ''}"
+
+
+def _git(*words: str) -> str:
+    """What git says of the checkout; nothing where it cannot say it."""
+    # a hook of another repository sets variables which would lead git there; looking must not lock anything
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env["GIT_OPTIONAL_LOCKS"] = "0"
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(CHECKOUT), *words], env=env, capture_output=True, text=True, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def as_of_instant(day: date) -> datetime:

@@ -43,16 +43,19 @@ DISTRICT_PARTS = StructType(
 )
 
 
-def area_dates(touched: Touched, facts: Facts) -> DataFrame:
-    """A local date (load_date) on which an area's curve depends on the new deliveries."""
+def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -> DataFrame:
+    """A local date (load_date) on which an area's curve depends on the new deliveries.
+
+    `since` are `meters_since`, where they are worked out already.
+    """
     held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
     if touched.everything:
         dates = held
     else:
         dates = metered_dates(touched, facts.meter_days, facts.readings)
         if touched.has("metering_points"):
-            since = meters_since(touched, facts.points, facts.customers, facts.tariffs)
-            moved = held.join(since, on="meter_id", how="inner").where("usage_date >= since").drop("since")
+            since = meters_since(touched, facts) if since is None else since
+            moved = held.join(F.broadcast(since), on="meter_id", how="inner").where("usage_date >= since").drop("since")
             dates = dates.unionByName(moved)
     return dates.select(F.col("usage_date").alias("load_date")).distinct()
 

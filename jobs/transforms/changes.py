@@ -20,6 +20,7 @@ from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
 from schemas.register_readings import REGISTER_READINGS
+from schemas.versions import VERSIONS
 
 # the feeds on which a customer's day depends
 DAY_FEEDS = (
@@ -37,14 +38,17 @@ DAY_FEEDS = (
 class Facts:
     """The core tables on which a customer's day depends, and the time zone of its local dates.
 
-    `periods` are the meter periods of `points`.
+    `periods` are the meter periods of `points`. `points_before` and `customers_before` are values which gave way to
+    others: what a correction took from whom.
     """
 
     meter_days: DataFrame
     readings: DataFrame
     points: DataFrame
+    points_before: DataFrame
     periods: DataFrame
     customers: DataFrame
+    customers_before: DataFrame
     tariffs: DataFrame
     weather: DataFrame
     calendar: DataFrame
@@ -58,8 +62,10 @@ class Facts:
             meter_days=read(METER_DAYS),
             readings=read(REGISTER_READINGS),
             points=points,
+            points_before=read(VERSIONS[METERING_POINTS.name]),
             periods=meter_periods(points),
             customers=read(CUSTOMERS),
+            customers_before=read(VERSIONS[CUSTOMERS.name]),
             tariffs=read(TARIFFS),
             weather=read(WEATHER_HOURS),
             calendar=read(CALENDAR),
@@ -76,6 +82,10 @@ class Facts:
             meter_days=self.meter_days.join(pairs, on=["meter_id", "read_date"], how="left_semi"),
             readings=self.readings.join(pairs.union(before), on=["meter_id", "read_date"], how="left_semi"),
         )
+
+    def since(self, first: date) -> "Facts":
+        """Facts whose meter days are those from a date on."""
+        return replace(self, meter_days=self.meter_days.where(F.col("read_date") >= F.lit(first)))
 
     def with_periods(self, periods: DataFrame) -> "Facts":
         """The facts with meter periods which were worked out before."""
@@ -110,8 +120,15 @@ class Delivered:
         """The rows of a table which these deliveries brought."""
         return table.where(F.col("delivery_id").isin(list(self.delivery_ids)))
 
+    def replaced(self, versions: DataFrame) -> DataFrame:
+        """The rows which gave way to a value of these deliveries, of the table's versions."""
+        return versions.where(F.col("replaced_by").isin(list(self.delivery_ids)))
+
 
 NOTHING = Delivered()
+
+# before any reading
+_ALWAYS = "0001-01-01"
 
 
 @dataclass(frozen=True)
@@ -124,6 +141,11 @@ class Touched:
     def of(self, feed: str) -> Delivered:
         """What is new of a feed."""
         return self.by_feed.get(feed, NOTHING)
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """Local dates of all rows which the deliveries changed."""
+        return tuple(sorted({day for new in self.by_feed.values() for day in new.dates}))
 
     def has(self, *feeds: str) -> bool:
         """Whether any of the feeds has new deliveries."""
@@ -160,13 +182,15 @@ def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
     return Touched({f: Delivered(tuple(sorted(ids[f])), tuple(sorted(dates[f]))) for f in ids}, everything)
 
 
+# a row of these feeds changes the days of some meters from a date on
+OF_METERS = ("metering_points", "customers", "tariffs")
 # a row of these feeds changes many days
-FAR_REACHING = ("metering_points", "customers", "tariffs", "calendar")
+FAR_REACHING = (*OF_METERS, "calendar")
 
 
 def rows_touched(changes: Sequence[Change]) -> int | None:
-    """About how many rows depend on the deliveries; None where their own rows do not tell."""
-    tells = all(change.rows and change.feed not in FAR_REACHING for change in changes)
+    """How many rows the deliveries brought; None where one does not say, or where they concern everybody."""
+    tells = all(change.rows and change.feed != "calendar" for change in changes)
     return sum(change.rows for change in changes) if tells else None
 
 
@@ -193,35 +217,80 @@ def reading_dates(touched: Touched) -> list[date]:
     return sorted({*touched.of("meter_days").dates, *of_readings, *(day + timedelta(days=1) for day in of_readings)})
 
 
-def meters_since(touched: Touched, points: DataFrame, customers: DataFrame, tariffs: DataFrame) -> DataFrame:
+def meters_since(touched: Touched, facts: Facts) -> DataFrame:
     """A meter and the date (meter_id, since) from which master data changed something about its energy.
 
-    A new or corrected row of a metering point concerns all meters of the point from its `installed_from` on; a new
-    tariff of a customer, and a new version of a tariff, concern the meters of those who have it.
+    A new or corrected row of a metering point concerns all meters that the point has or had, from its `installed_from`
+    on; a new tariff of a customer, and a new version of a tariff, concern the meters of those who have it, from their
+    installation on.
     """
-    held = points.select("point_id", "meter_id", "customer_key")
-    of_points = held.join(
-        touched.of("metering_points").rows(points).select("point_id", F.col("installed_from").alias("since")),
-        on="point_id",
-        how="inner",
-    ).select("meter_id", "since")
+    held = ever_at_point(touched, facts)
+    parts = []
+    if touched.has("metering_points"):
+        new = touched.of("metering_points").rows(facts.points)
+        dated = new.select("point_id", F.col("installed_from").alias("since"))
+        parts.append(held.join(dated, on="point_id", how="inner").select("meter_id", "since"))
+    if touched.has("customers"):
+        parts.append(_meters_of(_tariffs_changed(touched, facts), held))
+    if touched.has("tariffs"):
+        codes = touched.of("tariffs").rows(facts.tariffs).groupBy("tariff_code").agg(F.min("valid_from").alias("since"))
+        holders = facts.customers.select("customer_key", "tariff_code").distinct()
+        parts.append(_meters_of(holders.join(codes, on="tariff_code", how="inner"), held))
+    return _union(parts).groupBy("meter_id").agg(F.min("since").alias("since"))
+
+
+def reach(since: DataFrame, until: date) -> tuple[date, int]:
+    """The first date which `meters_since` concern, and about how many meter days there can be up to `until`."""
+    first, days = since.agg(F.min("since"), F.sum(F.datediff(F.lit(until), F.least("since", F.lit(until))) + 1)).first()
+    return (until, 0) if first is None else (first, int(days))
+
+
+def ever_at_point(touched: Touched, facts: Facts) -> DataFrame:
+    """A point, a meter and a customer which belong together, or were said to before the new deliveries.
+
+    Columns point_id, meter_id, customer_key and installed_from, the first date of the three.
+    """
+    names = ("point_id", "meter_id", "customer_key")
+    before = touched.of("metering_points").replaced(facts.points_before)
+    every = facts.points.select(*names, "installed_from").unionByName(before.select(*names, "installed_from"))
+    return every.groupBy(*names).agg(F.min("installed_from").alias("installed_from"))
+
+
+def _meters_of(customers: DataFrame, points: DataFrame) -> DataFrame:
+    """A meter of customers (customer_key, since) and the date (meter_id, since): not before the meter was there."""
+    since = F.greatest("since", "installed_from").alias("since")
+    return points.join(customers, on="customer_key", how="inner").select("meter_id", since)
+
+
+def _tariffs_changed(touched: Touched, facts: Facts) -> DataFrame:
+    """A customer and the date (customer_key, since) from which it has another tariff than it had, or was said to have.
+
+    The first tariff known of a customer also holds before it.
+    """
     order = Window.partitionBy("customer_key").orderBy("valid_from")
-    before = customers.withColumn("tariff_before", F.lag("tariff_code").over(order))
-    changed = before.where(~F.col("tariff_code").eqNullSafe(F.col("tariff_before")))
-    of_customers = held.join(
-        touched.of("customers").rows(changed).select("customer_key", F.col("valid_from").alias("since")),
-        on="customer_key",
-        how="inner",
-    ).select("meter_id", "since")
-    codes = touched.of("tariffs").rows(tariffs).groupBy("tariff_code").agg(F.min("valid_from").alias("since"))
-    holders = customers.select("customer_key", "tariff_code").distinct()
-    of_tariffs = (
-        holders.join(codes, on="tariff_code", how="inner")
-        .join(held, on="customer_key", how="inner")
-        .select("meter_id", "since")
+    said_before = facts.customers_before.groupBy("customer_key", "valid_from").agg(
+        F.collect_set("tariff_code").alias("tariffs_said")
     )
-    every = of_points.unionByName(of_customers).unionByName(of_tariffs)
-    return every.groupBy("meter_id").agg(F.min("since").alias("since"))
+    rows = facts.customers.select(
+        "customer_key",
+        "valid_from",
+        "tariff_code",
+        "delivery_id",
+        F.lag("tariff_code").over(order).alias("tariff_before"),
+        (F.row_number().over(order) == 1).alias("is_first"),
+    ).join(said_before, on=["customer_key", "valid_from"], how="left")
+    is_other = ~F.col("tariff_code").eqNullSafe(F.col("tariff_before"))
+    was_other = F.coalesce(F.exists("tariffs_said", lambda code: code != F.col("tariff_code")), F.lit(False))
+    since = F.when(F.col("is_first"), F.lit(_ALWAYS).cast("date")).otherwise(F.col("valid_from"))
+    new = touched.of("customers").rows(rows)
+    return new.where(is_other | was_other).select("customer_key", since.alias("since"))
+
+
+def _union(parts: Sequence[DataFrame]) -> DataFrame:
+    every = parts[0]
+    for part in parts[1:]:
+        every = every.unionByName(part)
+    return every
 
 
 def weather_dates(touched: Touched, weather: DataFrame, time_zone: str) -> DataFrame:
@@ -237,28 +306,33 @@ def calendar_dates(touched: Touched, calendar: DataFrame, until: date) -> DataFr
     return new.select(F.col("calendar_date").alias("usage_date")).distinct()
 
 
-def customer_dates(touched: Touched, facts: Facts, until: date) -> DataFrame:
-    """A customer and a date (customer_key, usage_date) up to `until` whose features depend on the new deliveries."""
+def customer_dates(touched: Touched, facts: Facts, until: date, since: DataFrame | None = None) -> DataFrame:
+    """A customer and a date (customer_key, usage_date) up to `until` whose features depend on the new deliveries.
+
+    `since` are `meters_since`, where they are worked out already.
+    """
     periods = facts.periods
     held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
     if touched.everything:
-        return _customers_of(held, periods)
-    parts = [_customers_of(metered_dates(touched, facts.meter_days, facts.readings), periods)]
-    if touched.has("metering_points", "customers", "tariffs"):
-        since = meters_since(touched, facts.points, facts.customers, facts.tariffs)
-        dated = held.join(since, on="meter_id", how="inner").where("usage_date >= since").drop("since")
+        return _customers_of(held, periods).where(F.col("usage_date") <= F.lit(until))
+    parts = []
+    if touched.has("meter_days", "register_readings"):
+        parts.append(_customers_of(metered_dates(touched, facts.meter_days, facts.readings), periods))
+    if touched.has(*OF_METERS):
+        dated = _metered_since(held, meters_since(touched, facts) if since is None else since)
         # the meter may have counted for another customer, or for none, before: every holder of its points is looked at
-        parts.append(_all_holders(dated, facts.points))
+        parts.append(_all_holders(dated, ever_at_point(touched, facts)))
     if touched.has("weather_hours"):
         places = F.broadcast(weather_dates(touched, facts.weather, facts.time_zone))
         parts.append(_expected(periods.join(places, on="prefecture", how="inner")))
     if touched.has("calendar"):
         parts.append(_expected(periods.crossJoin(F.broadcast(calendar_dates(touched, facts.calendar, until)))))
-    every = parts[0]
-    for part in parts[1:]:
-        every = every.unionByName(part)
     # weather and calendars are known ahead of the readings
-    return every.where(F.col("usage_date") <= F.lit(until)).distinct()
+    return _union(parts).where(F.col("usage_date") <= F.lit(until)).distinct()
+
+
+def _metered_since(held: DataFrame, since: DataFrame) -> DataFrame:
+    return held.join(F.broadcast(since), on="meter_id", how="inner").where("usage_date >= since").drop("since")
 
 
 def _customers_of(meter_dates: DataFrame, periods: DataFrame) -> DataFrame:
@@ -269,12 +343,10 @@ def _expected(dated_periods: DataFrame) -> DataFrame:
     return dated_periods.where(holds_on(F.col("usage_date"))).select("customer_key", "usage_date").distinct()
 
 
-def _all_holders(meter_dates: DataFrame, points: DataFrame) -> DataFrame:
-    of_meters = points.select("point_id", "meter_id").distinct()
-    of_points = points.select("point_id", "customer_key").distinct()
+def _all_holders(meter_dates: DataFrame, ever: DataFrame) -> DataFrame:
     return (
-        meter_dates.join(of_meters, on="meter_id", how="inner")
-        .join(of_points, on="point_id", how="inner")
+        meter_dates.join(ever.select("point_id", "meter_id").distinct(), on="meter_id", how="inner")
+        .join(ever.select("point_id", "customer_key").distinct(), on="point_id", how="inner")
         .select("customer_key", "usage_date")
         .distinct()
     )

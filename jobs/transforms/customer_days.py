@@ -129,18 +129,18 @@ def _tariffs(customers: DataFrame) -> DataFrame:
     )
 
 
-def no_longer_there(keys: DataFrame, made: DataFrame, held: DataFrame) -> DataFrame:
-    """A customer and a date of `keys` which was held and is not made any more, as after a move-out known late."""
-    on = ["customer_key", "usage_date"]
+def no_longer_there(keys: DataFrame, made: DataFrame, held: DataFrame, slice_by: str = "usage_date") -> DataFrame:
+    """A customer and a date (or month) of `keys` which was held and is not made any more, as after a late move-out."""
+    on = ["customer_key", slice_by]
     return keys.join(made.select(*on), on=on, how="left_anti").join(held.select(*on), on=on, how="left_semi")
 
 
-def where_keys(keys: DataFrame) -> Iterator[str]:
-    """SQL conditions, one a date, which hold for exactly these customers and dates. For keys that are few."""
-    by_date = keys.groupBy("usage_date").agg(F.sort_array(F.collect_set("customer_key")).alias("customer_keys"))
-    for row in by_date.orderBy("usage_date").collect():
+def where_keys(keys: DataFrame, slice_by: str = "usage_date") -> Iterator[str]:
+    """SQL conditions, one a date (or month), which hold for exactly these rows. For keys that are few."""
+    by_slice = keys.groupBy(slice_by).agg(F.sort_array(F.collect_set("customer_key")).alias("customer_keys"))
+    for row in by_slice.orderBy(slice_by).collect():
         customers = ", ".join(f"'{key}'" for key in row.customer_keys)
-        yield f"usage_date = DATE'{row.usage_date}' AND customer_key IN ({customers})"
+        yield f"{slice_by} = '{row[slice_by]}' AND customer_key IN ({customers})"
 
 
 def lines_of(tariffs: DataFrame) -> list[dict[str, Any]]:

@@ -1,9 +1,20 @@
-"""How the faults of a generated province were found: the ledger of what was injected against what the rules said."""
+"""How the faults of a generated province came out: the ledger of what was injected against what the tables say.
 
-from pyspark.sql import DataFrame
+Two kinds of classes. What is wrong with a value must be *flagged*: a rule speaks on the meter day. What is right but
+came in an odd way (twice, late, corrected, through another meter) must *come out right*: it is compared with the
+truth, which only the generator knows. What is both is judged as the fault and not as the odd way; it counts as mixed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# what names a class: the rules (or the sum check) whose reason is the fault's own; every flag counts as detection
+from jobs.transforms.customer_days import POINT_WITHOUT_CURVE
+
+# class -> rules (SUM: the check of intervals against registers) whose reason is the fault's own
 NAMED_BY = {
     "missing_points": ("MD-08",),
     "spike": ("MD-12", "MD-13"),
@@ -14,56 +25,326 @@ NAMED_BY = {
     "unknown_meter": ("MD-04",),
     "future_row": ("MD-03",),
     "kw_as_kwh": ("MD-13", "SUM"),
-    "wrong_multiplier": ("MD-13", "SUM"),
+    "wrong_multiplier": ("MD-13",),
+    "shifted_clock": (),
     "identical_curves": ("SUM",),
     "swapped_ids": ("SUM",),
-    "shifted_clock": (),
 }
+# a first delivery which is wrong, and whose correction has not come yet
+AWAITED = "correction_awaited"
+_SPEAKS = "any rule speaks on the meter day"
+COUNTS_AS_DETECTED = {
+    **dict.fromkeys(NAMED_BY, _SPEAKS),
+    "unknown_meter": "the row is in quarantine",
+    "future_row": "the row is in quarantine",
+    "wrong_multiplier": "the rule speaks on any day of the meter since",
+    AWAITED: f"until then, {_SPEAKS}",
+    "stamp_2400": "right: held under the date which it ends, with the true energy",
+    "duplicated_row": "right: held once, with the true energy, and counted as duplicate",
+    "late": "right: held as the late delivery brought it; curves with the true energy",
+    "missing_day": "right: nothing stands for it, and the customer's day is absent or not complete",
+    "correction": "right: the true energy holds, the row before it is kept as a version",
+    "swapped_meter": "right: the customer's energy of the date is the true one, registers agree",
+    "multiplier_change": "right: the customer's energy of the date is the true one, registers agree",
+    "roll_over": "right: the customer's energy of the date is the true one, registers agree",
+    "duplicated_delivery": "right: nothing of it was taken; named: in the ledger as duplicate",
+    "truncated_file": "right: refused whole, and loaded when it came whole; named: for its checksum",
+}
+# of a meter day's energy, dial kWh: what single precision and the source's last digit leave open
+_CLOSE_KWH = 0.001
+_CLOSE_SHARE = 0.00001
+
+_METER_DAY = ["meter_id", "read_date"]
 
 
-def findings(meter_days: DataFrame, quarantined: DataFrame, failed_sums: DataFrame) -> DataFrame:
-    """One row per meter and date on which something was said: meter_id, read_date, said (rule ids, SUM).
+@dataclass(frozen=True)
+class Recorded:
+    """The tables to look at, as they are in the lake."""
 
-    `failed_sums` holds a meter and a date whose intervals and registers disagree (meter_id, read_date).
+    meter_days: DataFrame
+    versions: DataFrame
+    quarantined: DataFrame
+    readings: DataFrame
+    points: DataFrame
+    customer_days: DataFrame
+    deliveries: DataFrame
+    reconciliation: DataFrame
+
+
+def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded) -> DataFrame:
+    """A class: fault, injected, mixed, detected, named_right (null where nothing can name it), wrongly_flagged.
+
+    notes and truth: the generator's ledger. Injected are meter days; for what lasts from a date on (changes of meters
+    and multipliers, roll-overs) the dates on which it begins; for deliveries, deliveries. Wrongly flagged are meter
+    days of customers without any fault on that date, on which a rule that names the class spoke.
     """
-    said = (
-        meter_days.where("size(flags) > 0")
-        .select("meter_id", "read_date", F.explode("flags").alias("rule"))
-        .unionByName(quarantined.select("meter_id", "read_date", F.explode("broken_rules").alias("rule")))
-        .unionByName(failed_sums.select("meter_id", "read_date", F.lit("SUM").alias("rule")))
-    )
-    return said.groupBy("meter_id", "read_date").agg(F.array_sort(F.collect_set("rule")).alias("said"))
-
-
-def fault_table(faults: DataFrame, found: DataFrame, meter_days: DataFrame) -> DataFrame:
-    """One row per class: fault, injected, detected, named_right (meter days), wrongly_flagged, clean (meter days).
-
-    faults: fault, meter_id, read_date. Wrongly flagged are meter days without any fault on which a rule that names the
-    class spoke. A meter day with several faults counts for each of them.
-    """
-    naming = F.create_map(
-        *(part for name, rules in NAMED_BY.items() for part in (F.lit(name), F.array(*(F.lit(r) for r in rules))))
-    )
-    injected = faults.where(F.col("fault").isin(list(NAMED_BY))).select("fault", "meter_id", "read_date").distinct()
-    met = injected.join(found, ["meter_id", "read_date"], "left").withColumn("naming", naming[F.col("fault")])
-    by_class = met.groupBy("fault").agg(
-        F.count("*").alias("injected"),
-        F.count_if(F.size(F.coalesce("said", F.array().cast("array<string>"))) > 0).alias("detected"),
-        F.count_if(F.coalesce(F.arrays_overlap("said", "naming"), F.lit(False))).alias("named_right"),
-    )
-    touched = faults.select("meter_id", "read_date").distinct()
-    clean = meter_days.select("meter_id", "read_date").join(touched, ["meter_id", "read_date"], "left_anti")
-    said_clean = clean.join(found, ["meter_id", "read_date"])
-    clean_days = clean.agg(F.count("*").alias("clean"))
-    columns = [
-        F.count_if(F.arrays_overlap("said", F.array(*(F.lit(r) for r in rules)))).alias(name)
-        for name, rules in NAMED_BY.items()
-        if rules
+    said = findings(held)
+    key_of = customers_of(notes, held)
+    outcomes = [
+        flagged(notes, said),
+        wrong_multipliers(notes, said),
+        awaited_corrections(notes, said),
+        as_delivered(notes, held),
+        late_readings(notes, held),
+        missing_days(notes, held, key_of),
+        events(notes, truth, held, key_of),
+        duplicated_deliveries(notes, held),
+        truncated_files(notes, held),
     ]
-    wrong = said_clean.agg(*columns)
-    stacked = wrong.select(
-        F.explode(
-            F.create_map(*(p for name, rules in NAMED_BY.items() if rules for p in (F.lit(name), F.col(name))))
-        ).alias("fault", "wrongly_flagged")
+    by_class = counted(reduce(DataFrame.unionByName, outcomes))
+    return by_class.join(wrongly_flagged(notes, said, held, key_of), "fault", "left").orderBy("fault")
+
+
+def counted(outcomes: DataFrame) -> DataFrame:
+    """A class: fault, injected, mixed, detected, named_right."""
+    is_named = F.expr("CASE WHEN is_named IS NOT NULL THEN CAST(is_named AND NOT is_mixed AS INT) END")
+    return outcomes.groupBy("fault").agg(
+        F.count("*").alias("injected"),
+        F.count_if("is_mixed").alias("mixed"),
+        F.count_if(F.expr("is_detected AND NOT is_mixed")).alias("detected"),
+        F.sum(is_named).alias("named_right"),
     )
-    return by_class.join(stacked, "fault", "left").crossJoin(clean_days).orderBy("fault")
+
+
+def findings(held: Recorded) -> DataFrame:
+    """A meter and date on which something was said: meter_id, read_date, said (rule ids, SUM).
+
+    SUM stands for a customer's date on which intervals and registers disagree: it speaks on all meters of the customer.
+    """
+    failed = held.customer_days.where("sum_check = 'failed'").select("customer_key", "usage_date")
+    sums = failed.join(held.points, "customer_key").where(
+        "usage_date >= installed_from AND (installed_to IS NULL OR usage_date < installed_to)"
+    )
+    said = (
+        held.meter_days.where("size(flags) > 0")
+        .select(*_METER_DAY, F.explode("flags").alias("rule"))
+        .unionByName(held.quarantined.select(*_METER_DAY, F.explode("broken_rules").alias("rule")))
+        .unionByName(sums.select("meter_id", F.col("usage_date").alias("read_date"), F.lit("SUM").alias("rule")))
+    )
+    return said.groupBy(*_METER_DAY).agg(F.array_sort(F.collect_set("rule")).alias("said"))
+
+
+# -- must be flagged --------------------------------------------------------------------------------------------------
+
+
+def flagged(notes: DataFrame, said: DataFrame) -> DataFrame:
+    """A meter day and class which must be flagged. A day with several faults counts for each of them."""
+    wanted = [name for name in NAMED_BY if name != "wrong_multiplier"]
+    injected = notes.where(F.col("fault").isin(wanted)).select("fault", *_METER_DAY).distinct()
+    return _outcome(injected.join(said, _METER_DAY, "left"), _spoke(), named=_named())
+
+
+def wrong_multipliers(notes: DataFrame, said: DataFrame) -> DataFrame:
+    """A meter whose multiplier is wrong from a date on."""
+    begun = notes.where("fault = 'wrong_multiplier'").select("fault", "meter_id", F.col("read_date").alias("since"))
+    naming = said.where(F.arrays_overlap("said", _texts(NAMED_BY["wrong_multiplier"])))
+    found = naming.groupBy("meter_id").agg(F.max("read_date").alias("latest"))
+    speaks = F.coalesce(F.col("latest") >= F.col("since"), F.lit(False))
+    return _outcome(begun.distinct().join(found, "meter_id", "left"), speaks, named=speaks)
+
+
+def awaited_corrections(notes: DataFrame, said: DataFrame) -> DataFrame:
+    """A meter day which is wrong and has not been corrected yet."""
+    of = notes.where("fault = 'correction'")
+    corrected = of.where("detail = 'corrected'").select(*_METER_DAY)
+    waiting = of.where("detail = 'wrong'").select(*_METER_DAY).distinct().join(corrected, _METER_DAY, "left_anti")
+    return _outcome(waiting.withColumn("fault", F.lit(AWAITED)).join(said, _METER_DAY, "left"), _spoke())
+
+
+def _spoke() -> Column:
+    return F.col("said").isNotNull()
+
+
+def _named() -> Column:
+    """Whether a rule spoke whose reason is the fault's own."""
+    of_class = F.create_map(
+        *(part for name, rules in NAMED_BY.items() for part in (F.lit(name), _texts(rules))),
+    )
+    return F.coalesce(F.arrays_overlap("said", of_class[F.col("fault")]), F.lit(False))
+
+
+def _texts(texts: Iterable[str]) -> Column:
+    return F.array(*(F.lit(text) for text in texts)).cast("array<string>")
+
+
+# -- must come out right ----------------------------------------------------------------------------------------------
+
+
+def as_delivered(notes: DataFrame, held: Recorded) -> DataFrame:
+    """A meter day which was stamped 24:00, sent twice in a delivery, sent late, or corrected."""
+    of = notes.where("feed = 'meter_days' AND fault IN ('stamp_2400', 'duplicated_row', 'late', 'correction')")
+    injected = _with_mixed(
+        of.where("fault <> 'correction' OR detail = 'corrected'").select(
+            "fault",
+            *_METER_DAY,
+            _of_delivery().alias("sent_by"),
+            F.aggregate("true_kwh", F.lit(0.0), lambda total, kwh: total + kwh).alias("true_kwh"),
+        ),
+        notes,
+        _METER_DAY,
+    )
+    now = held.meter_days.groupBy(*_METER_DAY).agg(
+        F.count("*").alias("rows_held"),
+        F.max("total_kwh").alias("total_kwh"),
+        F.max(_of_delivery()).alias("held_from"),
+    )
+    before = held.versions.select(*_METER_DAY, _of_delivery("replaced_by").alias("sent_by")).distinct()
+    joined = (
+        injected.join(now, _METER_DAY, "left")
+        .join(before.withColumn("has_version", F.lit(True)), [*_METER_DAY, "sent_by"], "left")
+        .join(_enough_duplicates(injected, held), ["fault", "sent_by"], "left")
+    )
+    is_true = F.expr(f"rows_held = 1 AND abs(total_kwh - true_kwh) <= {_CLOSE_KWH} AND held_from = sent_by")
+    special = F.expr(
+        "CASE fault WHEN 'correction' THEN coalesce(has_version, false) "
+        "WHEN 'duplicated_row' THEN coalesce(is_counted, false) ELSE true END"
+    )
+    return _outcome(joined, is_true & special)
+
+
+def _enough_duplicates(injected: DataFrame, held: Recorded) -> DataFrame:
+    """A delivery with rows sent twice: whether reconciliation counts at least as many duplicates."""
+    counted = held.reconciliation.where("feed = 'meter_days'").groupBy(_of_delivery().alias("sent_by"))
+    twice = injected.where("fault = 'duplicated_row' AND NOT is_mixed").groupBy("fault", "sent_by").count()
+    return twice.join(counted.agg(F.max("rows_duplicate").alias("duplicates")), "sent_by").select(
+        "fault", "sent_by", F.expr("duplicates >= count").alias("is_counted")
+    )
+
+
+def late_readings(notes: DataFrame, held: Recorded) -> DataFrame:
+    """A reading which was sent late."""
+    late = notes.where("feed = 'register_readings' AND fault = 'late'").select(
+        "fault", *_METER_DAY, _of_delivery().alias("sent_by"), F.lit(False).alias("is_mixed")
+    )
+    total = held.readings.where("register_code = 'total'").select(*_METER_DAY, _of_delivery().alias("held_from"))
+    return _outcome(late.join(total, _METER_DAY, "left"), F.col("held_from") == F.col("sent_by"))
+
+
+def missing_days(notes: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
+    """A meter day which was never sent."""
+    injected = notes.where("fault = 'missing_day'").select("fault", *_METER_DAY, "customer_no").distinct()
+    there = held.meter_days.select(*_METER_DAY, F.lit(True).alias("is_there"))
+    days = held.customer_days.select(
+        "customer_key",
+        F.col("usage_date").alias("read_date"),
+        F.array_contains("flags", POINT_WITHOUT_CURVE).alias("is_flagged"),
+        F.expr("completeness >= 1").alias("is_complete"),
+    )
+    joined = (
+        _with_mixed(injected, notes, _METER_DAY)
+        .join(key_of, "customer_no", "left")
+        .join(there, _METER_DAY, "left")
+        .join(days, ["customer_key", "read_date"], "left")
+    )
+    is_right = F.expr("is_there IS NULL AND NOT coalesce(is_complete, false)")
+    return _outcome(joined, is_right, named=F.coalesce("is_flagged", F.lit(False)))
+
+
+def events(notes: DataFrame, truth: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
+    """A date on which a meter was exchanged, its multiplier changed, or its dial rolled over.
+
+    Mixed also where a wrong multiplier began before, or where the curve of the date has not come.
+    """
+    begun = notes.where("fault IN ('swapped_meter', 'multiplier_change', 'roll_over')").select(
+        "fault", *_METER_DAY, "customer_no"
+    )
+    wrong = notes.where("fault = 'wrong_multiplier'").groupBy("customer_no").agg(F.min("read_date").alias("since"))
+    known = truth.select("customer_no", F.col("usage_date").alias("read_date"), F.col("kwh").alias("true_kwh"))
+    days = held.customer_days.select(
+        "customer_key", F.col("usage_date").alias("read_date"), "kwh", "sum_check", "completeness"
+    )
+    joined = (
+        _with_mixed(begun.distinct(), notes, ["customer_no", "read_date"])
+        .join(known, ["customer_no", "read_date"], "left")
+        .join(wrong, "customer_no", "left")
+        .join(key_of, "customer_no", "left")
+        .join(days, ["customer_key", "read_date"], "left")
+        .withColumn(
+            "is_mixed",
+            F.expr("is_mixed OR coalesce(since <= read_date, false) OR sum_check IS NULL OR sum_check = 'not_checked'"),
+        )
+    )
+    is_true = F.expr(f"abs(kwh - true_kwh) <= {_CLOSE_KWH} + {_CLOSE_SHARE} * true_kwh AND sum_check = 'ok'")
+    return _outcome(joined, is_true)
+
+
+def duplicated_deliveries(notes: DataFrame, held: Recorded) -> DataFrame:
+    """A delivery which repeats another one."""
+    sent = notes.where("fault = 'duplicated_delivery'").select("fault", "feed", "delivery_id")
+    status = held.deliveries.select("feed", "delivery_id", "status")
+    taken = held.reconciliation.select(
+        "feed", "delivery_id", F.expr("rows_accepted + rows_superseding = 0").alias("is_nothing_taken")
+    )
+    joined = sent.join(status, ["feed", "delivery_id"], "left").join(taken, ["feed", "delivery_id"], "left")
+    return _outcome(joined, F.col("is_nothing_taken"), named=F.col("status") == "duplicate")
+
+
+def truncated_files(notes: DataFrame, held: Recorded) -> DataFrame:
+    """A delivery with a file that was cut, which came again whole."""
+    again = F.regexp_extract("detail", r"(\S+)$", 1)
+    sent = notes.where("fault = 'truncated_file'").select("fault", "feed", "delivery_id", again.alias("again_id"))
+    # a refusal is entered as often as it was looked at with another manifest
+    of = held.deliveries.groupBy("feed", "delivery_id").agg(
+        F.collect_set("status").alias("statuses"), F.max("reason").alias("reason")
+    )
+    loaded = of.select("feed", F.col("delivery_id").alias("again_id"), F.col("statuses").alias("again"))
+    joined = sent.join(of, ["feed", "delivery_id"], "left").join(loaded, ["feed", "again_id"], "left")
+    is_right = (F.col("statuses") == _texts(["refused"])) & F.array_contains("again", "loaded")
+    return _outcome(joined, is_right, named=F.col("reason").contains("checksum"))
+
+
+def _of_delivery(column: str = "delivery_id") -> Column:
+    """Feed and date of a delivery: what came cut is sent again under the next number of the day."""
+    return F.regexp_replace(column, r"-\d+$", "")
+
+
+def _with_mixed(injected: DataFrame, notes: DataFrame, on: list[str]) -> DataFrame:
+    """Grain of `injected`: adds is_mixed, whether there is a note of another class on the same meter or customer."""
+    there = notes.where(F.col("read_date").isNotNull()).groupBy(*on).agg(F.collect_set("fault").alias("classes"))
+    others = F.size(F.array_except(F.col("classes"), F.array("fault"))) > 0
+    return injected.join(there, on, "left").withColumn("is_mixed", F.coalesce(others, F.lit(False))).drop("classes")
+
+
+def _outcome(rows: DataFrame, detected: Column, *, named: Column | None = None) -> DataFrame:
+    """fault, is_mixed, is_detected, is_named (null where nothing is to be named)."""
+    is_mixed = F.col("is_mixed") if "is_mixed" in rows.columns else F.lit(False)
+    return rows.select(
+        "fault",
+        is_mixed.alias("is_mixed"),
+        F.coalesce(detected, F.lit(False)).alias("is_detected"),
+        (F.lit(None) if named is None else F.coalesce(named, F.lit(False))).cast("boolean").alias("is_named"),
+    )
+
+
+# -- where nothing is wrong -------------------------------------------------------------------------------------------
+
+
+def customers_of(notes: DataFrame, held: Recorded) -> DataFrame:
+    """A customer in the ledger: customer_no, customer_key. The meter tells: the jobs keep no customer numbers."""
+    keys = held.points.select("meter_id", "customer_key").distinct()
+    return notes.select("customer_no", "meter_id").distinct().join(keys, "meter_id").drop("meter_id").distinct()
+
+
+def clean_days(notes: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
+    """A meter and date, held, of a customer with no fault on that date and no wrong multiplier begun by then."""
+    touched = notes.join(key_of, "customer_no").select("customer_key", "read_date", "fault")
+    lasting = touched.where("fault = 'wrong_multiplier'").groupBy("customer_key").agg(F.min("read_date").alias("since"))
+    owners = held.points.select("meter_id", "customer_key").distinct()
+    return (
+        held.meter_days.select(*_METER_DAY)
+        .join(owners, "meter_id")
+        .join(touched.select("customer_key", "read_date").distinct(), ["customer_key", "read_date"], "left_anti")
+        .join(lasting, "customer_key", "left")
+        .where("since IS NULL OR read_date < since")
+        .select(*_METER_DAY)
+        .distinct()
+    )
+
+
+def wrongly_flagged(notes: DataFrame, said: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
+    """A class which rules name: on how many clean meter days one of these rules spoke."""
+    named = {name: rules for name, rules in NAMED_BY.items() if rules}
+    spoke = clean_days(notes, held, key_of).join(said, _METER_DAY)
+    counts = spoke.agg(*(F.count_if(F.arrays_overlap("said", _texts(rules))).alias(n) for n, rules in named.items()))
+    pairs = (part for name in named for part in (F.lit(name), F.col(name)))
+    return counts.select(F.explode(F.create_map(*pairs)).alias("fault", "wrongly_flagged"))

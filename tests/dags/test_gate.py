@@ -20,9 +20,14 @@ def test_a_failing_suite_leaves_the_mart_untouched(
     for name in ("WATTLAKE_ENV", "WATTLAKE_COMMAND", "WATTLAKE_SUBMIT", "WATTLAKE_SPARK__REMOTE"):
         monkeypatch.delenv(name, raising=False)
     before = spoilt.fingerprints("mart")
-    days = spoilt.home / "lake" / "features" / "customer_days"
-    # no share of intervals is 3: rule CP-03 of the profiles
-    spoilt.spark.sql(f"UPDATE delta.`{days}` SET completeness = 3 WHERE usage_date = DATE'{SECOND_DAY}'")
+    features = spoilt.home / "lake" / "features"
+    # what passes its own suite would look otherwise, were it replaced: profiles show the peak, forecasts their P90
+    days, made = features / "customer_days", features / "usage_forecasts"
+    spoilt.spark.sql(f"UPDATE delta.`{days}` SET peak_kw = peak_kw + 1 WHERE usage_date = DATE'{SECOND_DAY}'")
+    spoilt.spark.sql(f"UPDATE delta.`{made}` SET p90_kwh = p90_kwh + 1 WHERE origin_date = DATE'{SECOND_DAY}'")
+    # a segment without a model is refused by rule CS-10 of the scores, the last suite
+    segments = features / "segment_scores"
+    spoilt.spark.sql(f"UPDATE delta.`{segments}` SET model_version = NULL WHERE as_of_date = DATE'{SECOND_DAY}'")
 
     run = dag_bag.dags["score_and_publish"].test(
         logical_date=None,
@@ -32,7 +37,6 @@ def test_a_failing_suite_leaves_the_mart_untouched(
     )
 
     states = {task.task_id: str(task.state) for task in run.get_task_instances()}
-    assert states["publish_customer_profiles"] == "failed"
-    assert states["publish_customer_scores"] == "upstream_failed"
+    assert states["publish_customer_tables"] == "failed"
     assert str(run.state) == "failed"
     assert spoilt.fingerprints("mart") == before

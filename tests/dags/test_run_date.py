@@ -62,7 +62,7 @@ def test_a_manual_run_without_a_date_fails_in_its_first_tasks_and_starts_no_job(
 ) -> None:
     states = run_dag("score_and_publish")
     assert states["score_usage_forecast"] == "failed"
-    assert states["publish_customer_scores"] == "upstream_failed"
+    assert states["publish_customer_tables"] == "upstream_failed"
     assert stand_in.calls() == []
 
 

@@ -41,7 +41,7 @@ def deliver(
 ) -> Path:
     """Write a delivery with its manifest; `rows` and `sha256` let the manifest state something else."""
     folder = landing / feed / day.isoformat() / delivery_id
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     stated = [

@@ -1,12 +1,13 @@
-"""What becomes of deliveries that repeat, correct, or come late."""
+"""What becomes of deliveries that repeat, correct, come late, or are refused."""
 
 import pytest
 
+from jobs.runtime.batch import Counts
 from jobs.runtime.errors import DataError
-from jobs.runtime.ingestion import Counts
 from schemas.bills import BILLS
-from schemas.meter_days import METER_DAY_VERSIONS, METER_DAYS
+from schemas.meter_days import METER_DAYS
 from schemas.ops import DELIVERIES, RECONCILIATION
+from schemas.versions import VERSIONS
 from tests.jobs.deliveries import BILL, BILL_HEADER, CURVE_HEADER, POINT, POINT_HEADER, curve, deliver, text
 from tests.province import FIRST_DAY, SECOND_DAY, Site
 
@@ -27,7 +28,7 @@ def _deliver_curve(site: Site, name: str, hour: int, value: str) -> None:
 def _held(site: Site) -> tuple[list[tuple[str, float]], list[tuple[str, str]]]:
     lake = site.context("look", FIRST_DAY).lake
     now = [(r.delivery_id, round(r.total_kwh, 2)) for r in lake.read(METER_DAYS).collect()]
-    before = sorted((r.delivery_id, r.replaced_by) for r in lake.read(METER_DAY_VERSIONS).collect())
+    before = sorted((r.delivery_id, r.replaced_by) for r in lake.read(VERSIONS[METER_DAYS.name]).collect())
     return now, before
 
 
@@ -72,6 +73,93 @@ def test_a_tie_of_the_time_received_goes_to_the_higher_delivery_id(metered: Site
         _deliver_curve(metered, name, 2, value)
         metered.run("ingest_meter_days")
     assert _held(metered)[0] == [("b", 48.0)]
+
+
+@pytest.mark.parametrize("order", ["abcd", "acbd", "bdac", "dcba"])
+def test_versions_are_the_same_in_whatever_order_the_values_come(metered: Site, order: str) -> None:
+    # the second says the same in other bytes
+    said = {"a": (1, "0.25"), "b": (2, "0.250"), "c": (3, "0.5"), "d": (4, "0.75")}
+    # the first two come one by one, the others in one run
+    for names in (order[:1], order[1:2], order[2:]):
+        for name in names:
+            _deliver_curve(metered, name, *said[name])
+        metered.run("ingest_meter_days")
+    assert _held(metered) == ([("d", 72.0)], [("b", "c"), ("c", "d")])
+
+
+def test_a_file_that_takes_a_correction_back_holds_again(metered: Site) -> None:
+    for name, hour, value in (("a", 1, "0.25"), ("b", 2, "0.5"), ("c", 3, "0.25")):
+        _deliver_curve(metered, name, hour, value)
+        metered.run("ingest_meter_days")
+    assert _held(metered) == ([("c", 24.0)], [("a", "b"), ("b", "c")])
+
+
+def test_a_repetition_outlasts_a_value_between_which_comes_after_it(metered: Site) -> None:
+    for name, hour, value in (("a", 1, "0.25"), ("c", 3, "0.25"), ("b", 2, "0.5")):
+        _deliver_curve(metered, name, hour, value)
+        metered.run("ingest_meter_days")
+    assert _held(metered) == ([("c", 24.0)], [("a", "b"), ("b", "c")])
+
+
+def test_readings_of_an_unknown_meter_are_taken_when_they_are_delivered_again_with_the_meter_known(site: Site) -> None:
+    other = POINT.replace("M1", "M9").replace("P1", "P9")
+    deliver(site.home / "landing", "metering_points", {"p.csv": text(POINT_HEADER, other)})
+    site.run("ingest_metering_points")
+    _deliver_curve(site, "first", 2, "0.25")
+    assert "1 quarantined" in site.run("ingest_meter_days")
+    deliver(site.home / "landing", "metering_points", {"p.csv": text(POINT_HEADER, POINT)}, delivery_id="d2")
+    site.run("ingest_metering_points")
+    _deliver_curve(site, "again", 3, "0.25")
+    assert "1 accepted" in site.run("ingest_meter_days")
+    assert _held(site)[0] == [("again", 24.0)]
+
+
+def test_a_refused_delivery_no_longer_stops_its_date_once_it_is_replaced(site: Site) -> None:
+    landing = site.home / "landing"
+    deliver(landing, "bills", {"b.csv": text(BILL_HEADER, BILL)}, rows={"b.csv": 7})
+    for _ in range(2):
+        with pytest.raises(DataError, match="the manifest states 7 rows"):
+            site.run("ingest_bills")
+    deliver(
+        landing, "bills", {"b.csv": text(BILL_HEADER, BILL)}, delivery_id="d2", received_at="2025-06-28T05:00+08:00"
+    )
+    assert "1 accepted" in site.run("ingest_bills")
+    assert site.run("ingest_bills").startswith("0 delivery(ies)")
+
+
+def test_a_delivery_sent_again_under_its_id_must_say_that_it_came_later(site: Site) -> None:
+    landing = site.home / "landing"
+    deliver(landing, "bills", {"b.csv": text(BILL_HEADER, BILL)})
+    site.run("ingest_bills")
+    changed = BILL.replace("110.25", "120.25")
+    assert changed != BILL
+    deliver(landing, "bills", {"b.csv": text(BILL_HEADER, changed)})
+    with pytest.raises(DataError, match="deliver it again with a later received_at"):
+        site.run("ingest_bills")
+    deliver(landing, "bills", {"b.csv": text(BILL_HEADER, changed)}, received_at="2025-06-28T09:00+08:00")
+    assert "1 superseding" in site.run("ingest_bills")
+
+
+def test_a_batch_that_was_killed_is_finished_before_the_delivery_that_came_meanwhile(
+    metered: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _deliver_curve(metered, "first", 2, "0.25")
+    with monkeypatch.context() as killed:
+        # the rows are in the table, the books are not: as when the process is killed between the two
+        killed.setattr("jobs.runtime.ingestion._close_books", _kill)
+        with pytest.raises(KeyboardInterrupt):
+            metered.run("ingest_meter_days")
+    _deliver_curve(metered, "second", 3, "0.5")
+    metered.run("ingest_meter_days")
+    books = metered.context("look", FIRST_DAY).books
+    rows = {r["delivery_id"]: r for r in books.read(RECONCILIATION, feed="meter_days")}
+    assert (rows["first"]["rows_accepted"], rows["second"]["rows_superseding"]) == (1, 1)
+    assert _held(metered) == ([("second", 48.0)], [("first", "second")])
+    assert not list((metered.home / "lake" / "_staging" / "meter_days").glob("*"))
+
+
+def _kill(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_row_twice_in_one_file_counts_once(site: Site) -> None:

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from schemas.mart import PUBLICATIONS
 from tests.province import SECOND_DAY, Site, job_environment
 
 
-def _start(job: str, home: Path) -> subprocess.Popen[bytes]:
+def _start(job: str, home: Path, **environment: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "jobs", job, "--date", SECOND_DAY.isoformat()]
     return subprocess.Popen(
         command,
-        env=os.environ | job_environment(home),
+        env=os.environ | job_environment(home) | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -46,7 +47,9 @@ def test_the_meter_upsert_killed_in_its_write_is_finished_by_the_next_run(
     def appended_but_not_merged() -> bool:
         return bool(list(staging.glob("*/plan.json"))) and len(list(commits.glob("*.json"))) > before
 
-    _kill_when(_start("ingest_meter_days", killed.home), appended_but_not_merged)
+    # many rows: those of new dates are appended, the others merged after it
+    process = _start("ingest_meter_days", killed.home, WATTLAKE_SPARK__COMPILE_FROM_ROWS="0")
+    _kill_when(process, appended_but_not_merged)
     said = killed.run("ingest_meter_days", SECOND_DAY)
     assert "delivery(ies)" in said
     layers = ("core", "quarantine")
@@ -63,10 +66,19 @@ def test_the_meter_upsert_killed_in_its_write_is_finished_by_the_next_run(
 
 
 def test_the_publication_killed_in_its_write_is_finished_by_the_next_run(tmp_path: Path, province: Site) -> None:
-    before = province.fingerprints("mart")
-    killed = province.copy(tmp_path / "killed")
-    staging = killed.home / "lake" / "_staging" / "publish_customer_scores"
-    _kill_when(_start("publish_customer_scores", killed.home), lambda: bool(list(staging.rglob("_SUCCESS"))))
-    assert killed.fingerprints("mart")["mart.publications"] == before["mart.publications"]
-    killed.run("publish_customer_scores", SECOND_DAY)
-    assert killed.fingerprints("mart") == before
+    # what is published once more differs from what is out
+    for name in ("whole", "killed"):
+        site = province.copy(tmp_path / name)
+        days = site.home / "lake" / "features" / "customer_days"
+        site.spark.sql(f"UPDATE delta.`{days}` SET peak_kw = peak_kw + 1 WHERE usage_date = DATE'{SECOND_DAY}'")
+    whole, killed = Site(tmp_path / "whole", province.spark), Site(tmp_path / "killed", province.spark)
+    whole.run("publish_customer_tables", SECOND_DAY)
+    assert whole.fingerprints("mart") != province.fingerprints("mart")
+    commits = killed.home / "lake" / "mart" / "customer_profiles" / "_delta_log"
+    before = len(list(commits.glob("*.json")))
+    _kill_when(_start("publish_customer_tables", killed.home), lambda: len(list(commits.glob("*.json"))) > before)
+    # one table is replaced, others are not: nobody is sent there
+    announced = killed.context("look", SECOND_DAY).lake.read(PUBLICATIONS)
+    assert announced.where(f"as_of_date = DATE'{SECOND_DAY}'").isEmpty()
+    killed.run("publish_customer_tables", SECOND_DAY)
+    assert killed.fingerprints("mart") == whole.fingerprints("mart")

@@ -166,6 +166,13 @@ def test_a_word_in_a_number_becomes_a_gap_that_is_named(word: str) -> None:
     }
 
 
+def test_a_person_among_the_points_is_masked() -> None:
+    row = row_of("0.1,张晓伟,13812345678,x")
+    assert row["unreadable"] == ["1200", "2400"]
+    raw = dict(row["raw_values"])
+    assert [raw[point] for point in ("0600", "1200", "1800", "2400")] == ["0.1", "[name]", "[phone]", "x"]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("blank", ["", "\n"])
 def test_words_are_found_in_their_rows_alone(end: str, blank: str) -> None:

@@ -3,7 +3,8 @@ from time import process_time
 import pyarrow as pa
 import pytest
 
-from jobs.kernels.masking import mask_text
+from jobs.kernels.masking import mask_raw, mask_text
+from schemas.feed import FieldType
 
 
 def mask(text: str, **own: str) -> str:
@@ -95,12 +96,81 @@ def test_what_tells_nothing_of_a_person_stays(text: str) -> None:
     assert mask(text) == text
 
 
+# -- values which are not where they belong ---------------------------------------------------------------------------
+
+
+def raw(text: str, kind: FieldType, *codes: str, **own: str) -> str:
+    return mask_raw(pa.array([text]), kind, codes, {kind: pa.array([value]) for kind, value in own.items()})[0].as_py()
+
+
+@pytest.mark.parametrize("kind", ["double", "decimal", "integer", "boolean", "date", "timestamp"])
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("张晓伟", "[name]"),
+        (" 欧阳晓东 ", "[name]"),
+        ("阿里木·买买提", "[name]"),
+        ("John A. Smith", "[name]"),
+        ("江东市宏远化工有限公司", "[name]"),
+        ("13812345678", "[phone]"),
+        ("138 1234 5678", "[phone]"),
+        ("0571-87654321", "[phone]"),
+        ("13812345678.0", "[phone].0"),
+        ("87654321", "[number]"),
+        ("3201234567", "[number]"),
+        ("11010519491231002X", "[number]"),
+        ("MAC000002", "[number]"),
+        ("江东市城东区建设路12号3栋2单元501室", "[address]"),
+        ("zhang.wei@example.com", "[email]"),
+    ],
+)
+def test_a_person_in_a_column_of_numbers_or_dates_is_masked(kind: FieldType, text: str, masked: str) -> None:
+    assert raw(text, kind) == masked
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        *(("double", text) for text in ("--", "N/A", "nan", "12,5", "1,234.5", "1.5x", "0.123456789", "-12.5", "")),
+        *(("integer", text) for text in ("5.5", "很好", "Not Available", "1e-5")),
+        *(("date", text) for text in ("2025-05-32", "20250631", "2025/6/31", "2025-06-31 24:00:00", "45838")),
+        *(("timestamp", text) for text in ("10 o'clock", "2025-06-31T08:00:00.1234567+08:00", "20250631 0800")),
+    ],
+)
+def test_what_shows_why_a_value_could_not_be_read_stays(kind: FieldType, text: str) -> None:
+    assert raw(text, kind) == text
+
+
+def test_a_code_stays_when_it_is_declared_and_is_masked_when_it_may_be_a_name() -> None:
+    assert raw("高价", "string", "正常", "高价") == "高价"
+    assert raw("作废", "string", "正常", "高价") == "作废"
+    assert raw("高伟", "string", "正常", "高价") == "[name]"
+
+
+def test_text_of_a_string_column_is_free_text() -> None:
+    assert raw("常州", "string") == "常州"
+    assert raw("张先生13812345678", "string") == "[name]先生[phone]"
+
+
+def test_the_own_values_of_a_row_are_found_under_another_kind_too() -> None:
+    # a shifted row: the name stands where the customer number belongs
+    assert raw("停电, 联系乌日娜", "integer", customer_no="乌日娜", name="13812345678") == "停电, 联系[personal]"
+
+
+def test_null_stays_null_and_rows_stay_apart() -> None:
+    texts, names = pa.array([None, "5", "乌日娜", "乌日娜"]), pa.array(["乌日娜", None, "乌日娜", None])
+    assert mask_raw(texts, "integer", (), {"name": names}).to_pylist() == [None, "5", "[name]", "乌日娜"]
+    assert mask_raw(pa.array([None, None], pa.string()), "integer").to_pylist() == [None, None]
+    assert mask_raw(pa.array([], pa.string()), "integer").to_pylist() == []
+
+
 @pytest.mark.parametrize(
     "text", ["街道路" * 3000, "中山路1号" * 2000, "1-" * 4000, "A1 " * 3000, "a" * 9000, "+86 1" * 2000]
 )
 def test_no_text_takes_long(text: str) -> None:
     began = process_time()
     mask(text, name="张晓伟", phone="13812345678")
+    raw(text, "double", name="张晓伟", phone="13812345678")
     assert process_time() - began < 1
 
 

@@ -202,6 +202,24 @@ def test_personal_values_leave_as_pseudonyms_encrypted_or_masked_only() -> None:
     assert decrypt_values(rows.column("phone_encrypted").combine_chunks(), KEY).to_pylist() == ["13812345678", None]
 
 
+def test_personal_values_which_a_source_has_shifted_are_masked_where_they_came_to_stand() -> None:
+    header = "工单编号,户号,来电姓名,来电电话,满意度,受理内容\n"
+    # one column to the right, then one to the left: the phone number stands in the place of the name
+    right, left = read(
+        header + ",W1,3201234567,张晓伟,13812345678,5\nW2,乌日娜,13812345678,5,请乌日娜回电13812345678,\n", COMPLAINTS
+    ).to_pylist()
+    assert right["unreadable"] == left["unreadable"] == ["满意度"]
+    assert dict(right["raw_values"])["满意度"] == "[phone]"
+    assert dict(left["raw_values"]) == {"工单编号": "W2", "满意度": "请[personal]回电[name]"}
+
+
+def test_a_number_that_no_table_holds_is_unreadable_and_masked_when_it_may_be_a_phone() -> None:
+    header = "工单编号,户号,来电姓名,来电电话,满意度,受理内容\n"
+    (row,) = read(header + "W1,3201234567,,,13800000000,\n", COMPLAINTS).to_pylist()
+    assert (row["satisfaction"], row["unreadable"]) == (None, ["满意度"])
+    assert dict(row["raw_values"])["满意度"] == "[phone]"
+
+
 def test_personal_columns_are_not_read_without_the_means_to_hide_them() -> None:
     with pytest.raises(ValueError, match="feed complaints has personal columns"):
         read_table(b"x", "c.csv", COMPLAINTS)

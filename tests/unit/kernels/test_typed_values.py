@@ -67,6 +67,11 @@ def test_money_keeps_its_decimals(text: str, value: object) -> None:
         ("5.5", "UNREADABLE"),
         ("5 ", "UNREADABLE"),
         ("9" * 19, "UNREADABLE"),
+        ("2147483647", 2147483647),
+        ("-2147483648.0", -2147483648),
+        ("2147483648", "UNREADABLE"),
+        ("-2147483649", "UNREADABLE"),
+        ("13800000000", "UNREADABLE"),
     ],
 )
 def test_a_whole_number_has_no_part(text: str, value: object) -> None:

@@ -13,22 +13,32 @@ from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.versions import VERSIONS
 from tests.frames import frame
 
 DRAWN = {
-    METERING_POINTS: """
+    METERING_POINTS.name: """
         point_id | installed_from | meter_id | customer_key | prefecture | delivery_id
-        p1       | 2024-01-01     | m1       | c1           | North      | old
+        p1       | 2024-01-01     | m1       | c1           | North      | owner corrected
         p2       | 2024-01-01     | m2       | c2           | South      | old
         """,
-    CUSTOMERS: """
+    CUSTOMERS.name: """
         customer_key | valid_from | tariff_code | delivery_id
         c1           | 2024-01-01 | T           | old
         c1           | 2025-06-02 | U           | tariff changed
-        c2           | 2024-01-01 | T           | old
-        c2           | 2025-06-02 | T           | phone changed
+        c2           | 2024-01-01 | T           | first tariff
+        c2           | 2025-06-02 | T           | tariff taken back
+        c1           | 2025-06-03 | U           | phone changed
         """,
-    METER_DAYS: """
+    VERSIONS[METERING_POINTS.name].name: """
+        point_id | installed_from | meter_id | customer_key | received_at | delivery_id | replaced_by
+        p1       | 2024-01-01     | m1       | c9           | 2025-05-01  | wrong       | owner corrected
+        """,
+    VERSIONS[CUSTOMERS.name].name: """
+        customer_key | valid_from | tariff_code | received_at | delivery_id | replaced_by
+        c2           | 2025-06-02 | U           | 2025-06-02  | wrong       | tariff taken back
+        """,
+    METER_DAYS.name: """
         meter_id | read_date  | delivery_id
         m1       | 2025-06-01 | d1
         m1       | 2025-06-02 | d2
@@ -37,17 +47,17 @@ DRAWN = {
         m2       | 2025-06-02 | d2
         m2       | 2025-06-03 | d3
         """,
-    WEATHER_HOURS: """
+    WEATHER_HOURS.name: """
         place | hour_at             | delivery_id
         North | 2025-06-01 15:00:00 | old
         North | 2025-06-01 16:00:00 | w
         """,
-    CALENDAR: """
+    CALENDAR.name: """
         calendar_date | delivery_id
         2025-06-03    | k
         2025-12-31    | k
         """,
-    TARIFFS: """
+    TARIFFS.name: """
         tariff_code | valid_from | line_no | delivery_id
         T           | 2024-01-01 | 1       | old
         T           | 2025-06-03 | 1       | prices
@@ -58,7 +68,7 @@ DRAWN = {
 @pytest.fixture(scope="module")
 def facts(spark: SparkSession) -> Facts:
     def read(table: Table) -> object:
-        return frame(spark, table.struct, DRAWN.get(table, table.key[0]))
+        return frame(spark, table.struct, DRAWN.get(table.name, table.key[0]))
 
     return Facts.of(read, "Asia/Shanghai")  # type: ignore[arg-type]
 
@@ -69,6 +79,12 @@ def facts(spark: SparkSession) -> Facts:
         ("customers", "tariff changed", {("c1", 2), ("c1", 3)}),
         ("customers", "phone changed", set()),
         ("tariffs", "prices", {("c1", 3), ("c2", 3)}),
+        # the customer from whom a point was taken away is looked at as well
+        ("metering_points", "owner corrected", {("c1", 1), ("c1", 2), ("c1", 3), ("c9", 1), ("c9", 2), ("c9", 3)}),
+        # the same tariff as the one before, and another than was said
+        ("customers", "tariff taken back", {("c2", 2), ("c2", 3)}),
+        # the first tariff of a customer also holds before it
+        ("customers", "first tariff", {("c2", 1), ("c2", 2), ("c2", 3)}),
         # 16:00 UTC is the next local date
         ("weather_hours", "w", {("c1", 2)}),
         # a calendar of dates to come touches nothing

@@ -1,0 +1,96 @@
+"""A batch of deliveries between staging and the books: its staged rows, and the plan of what becomes of them.
+
+The plan is written beside the staged rows, so that a run which was killed is finished by the next one with the same
+rows and the same counts.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from jobs.runtime.errors import DataError
+from jobs.runtime.receiving import Received
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from expectations.rule import Suite
+
+
+@dataclass
+class Counts:
+    """What became of one delivery's rows."""
+
+    read: int = 0
+    accepted: int = 0
+    superseding: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+
+    def check(self, delivery: str) -> None:
+        """Law 1. DataError where the parts are not the whole."""
+        parts = self.accepted + self.superseding + self.duplicate + self.quarantined
+        if parts != self.read:
+            raise DataError(
+                f"Reconciliation of {delivery} does not add up: {self.read} rows read, but {self.accepted} accepted + "
+                f"{self.superseding} superseding + {self.duplicate} duplicate + {self.quarantined} quarantined = "
+                f"{parts}. "
+                "The delivery is not marked as loaded: run the job again, and report it when it happens twice."
+            )
+
+
+@dataclass
+class Plan:
+    """What was found in the staged rows. `met` says whether any met others of their key (held or in the batch)."""
+
+    refused: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    # (delivery, rule, severity, rows which broke it)
+    broken: list[tuple[str, str, str, int]] = field(default_factory=list)
+    touched: dict[str, list[str]] = field(default_factory=dict)
+    fresh_dates: list[str] = field(default_factory=list)
+    met: bool = True
+    # whether a value gave way to another one, or came too late to hold
+    has_versions: bool = False
+    # (delivery id, checksum of its manifest) of the batch
+    deliveries: list[tuple[str, str]] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Write it whole or not at all."""
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        unfinished.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Plan":
+        """The plan which an earlier run wrote."""
+        held = json.loads(path.read_text(encoding="utf-8"))
+        held["counts"] = {name: Counts(**counts) for name, counts in held["counts"].items()}
+        for name in ("broken", "deliveries"):
+            held[name] = [tuple(entry) for entry in held[name]]
+        return cls(**held)
+
+
+@dataclass
+class Judged:
+    """Staged rows with their plan."""
+
+    received: Received
+    suite: "Suite"
+    plan: Plan
+    resumed: bool
+
+    @property
+    def rows(self) -> "DataFrame":
+        """The staged rows of deliveries which are not refused."""
+        rows = self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
+        refused = sorted(self.plan.refused)
+        return rows.where(~F.col("delivery_id").isin(refused)) if refused else rows
+
+    @property
+    def good(self) -> "DataFrame":
+        """Rows which broke no error rule."""
+        return self.rows.where("size(broken_rules) = 0")

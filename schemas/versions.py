@@ -1,0 +1,49 @@
+"""Rows of core as they were before another value took their place, one table for each core table.
+
+A row is a value which was delivered and does not hold, with the delivery whose value followed it. Repeats of the same
+value are one row: the latest of them. Surprises: a value that came after the one which holds, but is older, is here as
+well; it never held.
+"""
+
+from schemas.bills import BILL_LINES, BILLS, PAYMENTS
+from schemas.common import INSTANT, STRING
+from schemas.complaints import COMPLAINTS
+from schemas.customers import CUSTOMERS
+from schemas.meter_days import METER_DAYS
+from schemas.metering_points import METERING_POINTS
+from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.register_readings import REGISTER_READINGS
+from schemas.table import Column, Table
+
+
+def _versions(table: Table) -> Table:
+    return Table(
+        name=f"{table.name.removesuffix('s')}_versions",
+        comment=f"Rows of {table.name} which gave way to a later value, or came too late to hold",
+        key=(*table.key, "received_at", "delivery_id"),
+        columns=(
+            *table.columns,
+            Column("replaced_at", INSTANT, "received_at of the delivery whose value followed"),
+            Column("replaced_by", STRING, "Delivery whose value followed"),
+        ),
+        write="append",
+    )
+
+
+# by the name of the table whose rows they were
+VERSIONS: dict[str, Table] = {
+    table.name: _versions(table)
+    for table in (
+        METER_DAYS,
+        REGISTER_READINGS,
+        CUSTOMERS,
+        METERING_POINTS,
+        BILLS,
+        BILL_LINES,
+        PAYMENTS,
+        COMPLAINTS,
+        WEATHER_HOURS,
+        CALENDAR,
+        TARIFFS,
+    )
+}
