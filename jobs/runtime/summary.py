@@ -92,7 +92,7 @@ def print_fault_table(
 ) -> str:
     """Print all classes as a Markdown table, as it stands in the documentation; which are not found in full.
 
-    found: by class, injected, mixed, detected, named_right, wrongly_flagged; null where it does not apply.
+    found: by class, injected, mixed, detected, named_right, wrongly_flagged, clean; None where it does not apply.
     """
     console = Console(soft_wrap=True, width=200)
     header = ("class", "injected", "of which mixed", "detected", "named right", "wrongly flagged", "counts as detected")
@@ -112,5 +112,9 @@ def print_fault_table(
         lines.append((name, injected, mixed, f"{row['detected']:,}{share}", named, wrong, counts_as[name]))
     for line in lines:
         console.print(f"| {' | '.join(line)} |", highlight=False)
-    told = f"{len(classes) - len(absent)} classes; not found in full: {', '.join(silent) or 'none'}"
+    clean = max((row["clean"] for row in found.values() if row["clean"] is not None), default=0)
+    told = (
+        f"{len(classes) - len(absent)} classes, {clean:,} clean meter days; "
+        f"not found in full: {', '.join(silent) or 'none'}"
+    )
     return f"{told}; not injected: {', '.join(absent)}" if absent else told

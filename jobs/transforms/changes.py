@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from jobs.transforms.metering import holds_on, meter_periods
+from jobs.transforms.metering import NEVER, holds_on, meter_periods
 from schemas import Table
 from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
@@ -127,6 +127,8 @@ class Delivered:
 
 NOTHING = Delivered()
 
+# what a row of a metering point says of its meter's energy, apart from when it ends
+_ON_POINT = ("meter_id", "multiplier", "customer_key", "district_id", "feeder_id", "county", "prefecture")
 # before any reading
 _ALWAYS = "0001-01-01"
 
@@ -221,14 +223,13 @@ def meters_since(touched: Touched, facts: Facts) -> DataFrame:
     """A meter and the date (meter_id, since) from which master data changed something about its energy.
 
     A new or corrected row of a metering point concerns all meters that the point has or had, from its `installed_from`
-    on; a new tariff of a customer, and a new version of a tariff, concern the meters of those who have it, from their
-    installation on.
+    on, or from the end of the installation where only that was corrected; a new tariff of a customer, and a new version
+    of a tariff, concern the meters of those who have it, from their installation on.
     """
     held = ever_at_point(touched, facts)
     parts = []
     if touched.has("metering_points"):
-        new = touched.of("metering_points").rows(facts.points)
-        dated = new.select("point_id", F.col("installed_from").alias("since"))
+        dated = _points_changed(touched.of("metering_points"), facts)
         parts.append(held.join(dated, on="point_id", how="inner").select("meter_id", "since"))
     if touched.has("customers"):
         parts.append(_meters_of(_tariffs_changed(touched, facts), held))
@@ -237,6 +238,21 @@ def meters_since(touched: Touched, facts: Facts) -> DataFrame:
         holders = facts.customers.select("customer_key", "tariff_code").distinct()
         parts.append(_meters_of(holders.join(codes, on="tariff_code", how="inner"), held))
     return _union(parts).groupBy("meter_id").agg(F.min("since").alias("since"))
+
+
+def _points_changed(new: Delivered, facts: Facts) -> DataFrame:
+    """A point and the date (point_id, since) from which a new or corrected row says something else than before."""
+    key = ("point_id", "installed_from")
+    before = new.replaced(facts.points_before).select(
+        *key, F.col("installed_to").alias("ended_on"), *(F.col(name).alias(f"{name}_before") for name in _ON_POINT)
+    )
+    rows = new.rows(facts.points).join(before, on=list(key), how="left")
+    only_end = F.col("meter_id_before").isNotNull()
+    for name in _ON_POINT:
+        only_end = only_end & F.col(name).eqNullSafe(F.col(f"{name}_before"))
+    ends = F.least(*(F.coalesce(name, F.lit(NEVER)) for name in ("installed_to", "ended_on")))
+    since = F.when(only_end, ends).otherwise(F.col("installed_from"))
+    return rows.select("point_id", since.alias("since")).where(F.col("since") < F.lit(NEVER))
 
 
 def reach(since: DataFrame, until: date) -> tuple[date, int]:

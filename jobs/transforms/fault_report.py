@@ -71,15 +71,14 @@ class Recorded:
     reconciliation: DataFrame
 
 
-def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded) -> DataFrame:
-    """A class: fault, injected, mixed, detected, named_right (null where nothing can name it), wrongly_flagged.
+def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded, said: DataFrame, key_of: DataFrame) -> DataFrame:
+    """A class: fault, injected, mixed, detected, named_right, wrongly_flagged, clean; null where nothing can name it.
 
     notes and truth: the generator's ledger. Injected are meter days; for what lasts from a date on (changes of meters
-    and multipliers, roll-overs) the dates on which it begins; for deliveries, deliveries. Wrongly flagged are meter
-    days of customers without any fault on that date, on which a rule that names the class spoke.
+    and multipliers, roll-overs) the dates on which it begins; for deliveries, deliveries. Clean are meter days of
+    customers without any fault on that date; wrongly flagged those of them on which a rule that names the class spoke.
+    `said` and `key_of` are `findings` and `customers_of`, worked out once, as most classes need them.
     """
-    said = findings(held)
-    key_of = customers_of(notes, held)
     outcomes = [
         flagged(notes, said),
         wrong_multipliers(notes, said),
@@ -92,7 +91,9 @@ def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded) -> DataFrame
         truncated_files(notes, held),
     ]
     by_class = counted(reduce(DataFrame.unionByName, outcomes))
-    return by_class.join(wrongly_flagged(notes, said, held, key_of), "fault", "left").orderBy("fault")
+    wrongly = wrongly_flagged(notes, said, held, key_of)
+    columns = (*by_class.columns, "wrongly_flagged", "clean")
+    return by_class.join(wrongly, "fault", "left").select(*columns).orderBy("fault")
 
 
 def counted(outcomes: DataFrame) -> DataFrame:
@@ -342,9 +343,10 @@ def clean_days(notes: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame
 
 
 def wrongly_flagged(notes: DataFrame, said: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
-    """A class which rules name: on how many clean meter days one of these rules spoke."""
+    """A class which rules name: on how many meter days one of these rules spoke, of how many which are clean."""
     named = {name: rules for name, rules in NAMED_BY.items() if rules}
-    spoke = clean_days(notes, held, key_of).join(said, _METER_DAY)
-    counts = spoke.agg(*(F.count_if(F.arrays_overlap("said", _texts(rules))).alias(n) for n, rules in named.items()))
+    clean = clean_days(notes, held, key_of).join(said, _METER_DAY, "left")
+    spoke = (F.count_if(F.arrays_overlap("said", _texts(rules))).alias(name) for name, rules in named.items())
+    counts = clean.agg(F.count("*").alias("clean"), *spoke)
     pairs = (part for name in named for part in (F.lit(name), F.col(name)))
-    return counts.select(F.explode(F.create_map(*pairs)).alias("fault", "wrongly_flagged"))
+    return counts.select("clean", F.explode(F.create_map(*pairs)).alias("fault", "wrongly_flagged"))

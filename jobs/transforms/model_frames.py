@@ -55,6 +55,11 @@ def shape_days(days: DataFrame, customers: DataFrame, until: date, history_days:
     )
 
 
+def in_periods(rows: DataFrame, border: date) -> DataFrame:
+    """The rows with is_after: whether `ds` lies after the border, which itself does not."""
+    return rows.withColumn("is_after", F.col("ds") > F.lit(border))
+
+
 def calendar_days(calendar: DataFrame) -> DataFrame:
     """One row per date, in order: ds, is_holiday, is_working_weekend."""
     return calendar.select(F.col("calendar_date").alias("ds"), "is_holiday", "is_working_weekend").orderBy("ds")
@@ -80,11 +85,12 @@ def sample_of_customers(rows: DataFrame, customers: int, most: int, seed: int) -
 
 
 def in_chunks(
-    rows: DataFrame, customers: int, function: Callable[[pd.DataFrame], pd.DataFrame], result: StructType
+    rows: DataFrame, customers: int, function: Callable[[pd.DataFrame], pd.DataFrame], result: StructType, *parts: str
 ) -> DataFrame:
     """Apply a model's function to chunks of whole customers, on the workers.
 
-    The function must give a customer the same rows in any chunk.
+    The function must give a customer the same rows in any chunk. parts: columns whose values are kept apart, so that a
+    chunk holds one value of each.
     """
     chunks = max(1, -(-customers // CUSTOMERS_A_CHUNK))
     names = result.fieldNames()
@@ -94,7 +100,7 @@ def in_chunks(
 
     return (
         rows.withColumn("chunk", F.expr(f"pmod(xxhash64(unique_id), {chunks})"))
-        .groupBy("chunk")
+        .groupBy("chunk", *parts)
         .applyInPandas(apply, result)
     )
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs.models.panel import Panel, as_day, panel_of
+from jobs.models.usage_features import day_facts, feature_names
 from jobs.models.usage_forecast import UsageParams, fit, from_bytes, predict
-from jobs.models.usage_rows import training_origins
+from jobs.models.usage_rows import training_origins, training_rows
 
 KWH = ["p10", "p50", "p90"]
 
@@ -71,8 +73,10 @@ def test_the_order_of_rows_changes_nothing(forecaster, history, calendar, light,
 
 
 def test_the_number_of_threads_changes_nothing(forecaster, history, calendar, light, origin):
-    two = fit(history, origin, replace(light, num_threads=2), calendar)
-    same(predict(forecaster, history, origin, calendar), predict(two, history, origin, calendar, num_threads=2))
+    three = fit(history, origin, replace(light, num_threads=3), calendar)
+    trees = [booster.model_to_string() for booster in forecaster.boosters]
+    assert [booster.model_to_string() for booster in three.boosters] == trees
+    same(predict(forecaster, history, origin, calendar), predict(three, history, origin, calendar, num_threads=2))
 
 
 def test_a_missing_row_is_the_same_as_an_unknown_day_and_neither_is_zero(forecaster, history, calendar, origin):
@@ -181,6 +185,50 @@ def test_perfect_weather_is_used_where_it_is_given(light, origin, town):
         predict(from_bytes(model.to_bytes()), homes, origin, weather=weather),
         predict(model, homes, origin, weather=weather),
     )
+
+
+def rows_by_level(panel: Panel, params: UsageParams, origin: dt.date) -> pd.Series:
+    """Number of training rows by the power of ten of the customer's level."""
+    x, y = training_rows(panel, as_day(origin), params, day_facts(None, None), (), with_weather=False)
+    assert len(x) == len(y)
+    level = np.exp(x[:, feature_names(0, False).index("log_level")].astype(float))
+    return pd.Series(np.round(np.log10(level)).astype(int)).value_counts()
+
+
+def made_of(levels: list[float], origin: dt.date, days: int = 120) -> Panel:
+    dates = pd.date_range(end=pd.Timestamp(origin), periods=days)
+    frames = [pd.DataFrame({"unique_id": f"c{i:03d}", "ds": dates, "y": kwh}) for i, kwh in enumerate(levels)]
+    return panel_of(pd.concat(frames))
+
+
+def test_who_uses_more_fills_more_rows_and_no_row_is_weighted(origin):
+    panel = made_of([1.0] * 50 + [100.0] * 50, origin)
+    params = UsageParams(max_rows=6_000, weight_power=0.5, half_life_days=1e9)
+    rows = rows_by_level(panel, params, origin)
+    assert rows[2] / rows[0] == pytest.approx(10.0, rel=0.15)
+    # rows which would have to be known after the origin are drawn like the others, and left out
+    assert 0.85 * params.max_rows < rows.sum() <= 1.02 * params.max_rows
+    alike = rows_by_level(panel, replace(params, weight_power=0.0), origin)
+    assert alike[2] / alike[0] == pytest.approx(1.0, rel=0.1)
+
+
+def test_rows_a_giant_cannot_fill_go_to_the_others(origin):
+    panel = made_of([1.0] * 99 + [1e8], origin)
+    params = UsageParams(max_rows=3_000, half_life_days=1e9)
+    rows = rows_by_level(panel, params, origin)
+    assert rows[8] <= 80 * 14
+    assert rows[0] > 1_500
+
+
+def test_older_rows_are_drawn_more_rarely(origin):
+    panel = made_of([1.0] * 100, origin, days=235)
+    old = pd.date_range(end=pd.Timestamp(origin) - pd.Timedelta(days=100), periods=150)  # marked by a flag of the day
+    facts = day_facts(pd.DataFrame({"ds": old, "is_holiday": True}), None)
+    params = UsageParams(max_rows=6_000, half_life_days=60.0, max_origins=200)
+    x, _ = training_rows(panel, as_day(origin), params, facts, (), with_weather=False)
+    is_old = x[:, feature_names(0, False).index("is_holiday")] == 1.0
+    # the 100 days before the last 100, at a half-life of 60 days: 0.315 of the last 100
+    assert is_old.sum() / (~is_old).sum() == pytest.approx(0.315, abs=0.05)
 
 
 def test_training_origins_lie_before_the_origin_and_on_every_weekday():

@@ -18,9 +18,9 @@ from tests.frames import frame
 
 DRAWN = {
     METERING_POINTS.name: """
-        point_id | installed_from | meter_id | customer_key | prefecture | delivery_id
-        p1       | 2024-01-01     | m1       | c1           | North      | owner corrected
-        p2       | 2024-01-01     | m2       | c2           | South      | old
+        point_id | installed_from | installed_to | meter_id | customer_key | prefecture | delivery_id
+        p1       | 2024-01-01     |              | m1       | c1           | North      | owner corrected
+        p2       | 2024-01-01     | 2025-06-04   | m2       | c2           | South      | end known
         """,
     CUSTOMERS.name: """
         customer_key | valid_from | tariff_code | delivery_id
@@ -31,8 +31,9 @@ DRAWN = {
         c1           | 2025-06-03 | U           | phone changed
         """,
     VERSIONS[METERING_POINTS.name].name: """
-        point_id | installed_from | meter_id | customer_key | received_at | delivery_id | replaced_by
-        p1       | 2024-01-01     | m1       | c9           | 2025-05-01  | wrong       | owner corrected
+        point_id | installed_from | meter_id | customer_key | prefecture | received_at | delivery_id | replaced_by
+        p1       | 2024-01-01     | m1       | c9           | North      | 2025-05-01  | wrong       | owner corrected
+        p2       | 2024-01-01     | m2       | c2           | South      | 2025-05-01  | open        | end known
         """,
     VERSIONS[CUSTOMERS.name].name: """
         customer_key | valid_from | tariff_code | received_at | delivery_id | replaced_by
@@ -81,6 +82,8 @@ def facts(spark: SparkSession) -> Facts:
         ("tariffs", "prices", {("c1", 3), ("c2", 3)}),
         # the customer from whom a point was taken away is looked at as well
         ("metering_points", "owner corrected", {("c1", 1), ("c1", 2), ("c1", 3), ("c9", 1), ("c9", 2), ("c9", 3)}),
+        # where only the end of an installation is new, the days before it stay
+        ("metering_points", "end known", set()),
         # the same tariff as the one before, and another than was said
         ("customers", "tariff taken back", {("c2", 2), ("c2", 3)}),
         # the first tariff of a customer also holds before it

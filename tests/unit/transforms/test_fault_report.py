@@ -140,6 +140,7 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
     )
     said = findings(held).cache()
     wrongly = wrongly_flagged(notes, said, held, customers_of(notes, held)).collect()
+    assert {row.clean for row in wrongly} == {2}
     assert {row.fault: row.wrongly_flagged for row in wrongly if row.wrongly_flagged} == {
         "zero_run": 1,
         "wrong_multiplier": 1,
@@ -372,11 +373,12 @@ def test_the_table_has_all_classes_which_were_injected(spark: SparkSession) -> N
         m3       | 2025-06-01 | 1         | meter_days-20250602-01 | MD-13
         """,
     )
-    rows = fault_table(notes, spark.createDataFrame([], TRUTH), held).collect()
+    truth = spark.createDataFrame([], TRUTH)
+    rows = fault_table(notes, truth, held, findings(held), customers_of(notes, held)).collect()
     assert [tuple(row) for row in rows] == [
-        ("duplicated_delivery", 1, 0, 0, 0, None),
-        ("spike", 1, 0, 1, 1, 1),
-        ("stamp_2400", 1, 0, 1, None, None),
+        ("duplicated_delivery", 1, 0, 0, 0, None, None),
+        ("spike", 1, 0, 1, 1, 1, 1),
+        ("stamp_2400", 1, 0, 1, None, None, None),
     ]
 
 
@@ -384,12 +386,14 @@ def test_the_printed_table_has_every_class_and_names_those_which_are_silently_wr
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert set(COUNTS_AS_DETECTED) == {*FAULT_CLASSES, AWAITED}
-    row = {"injected": 4, "mixed": 1, "detected": 3, "named_right": None, "wrongly_flagged": None}
+    row = {"injected": 4, "mixed": 1, "detected": 3, "named_right": None, "wrongly_flagged": None, "clean": None}
     found = {name: row for name in COUNTS_AS_DETECTED if name != "late"}
-    found["shifted_clock"] = {"injected": 9, "mixed": 0, "detected": 2, "named_right": 0, "wrongly_flagged": 1234}
+    found["shifted_clock"] = row | {"injected": 9, "mixed": 0, "detected": 2, "named_right": 0}
+    found["spike"] = row | {"named_right": 3, "wrongly_flagged": 1234, "clean": 5678}
     told = print_fault_table(found, tuple(COUNTS_AS_DETECTED), COUNTS_AS_DETECTED)
-    assert told == "23 classes; not found in full: shifted_clock (7 of 9); not injected: late"
+    assert told == "23 classes, 5,678 clean meter days; not found in full: shifted_clock (7 of 9); not injected: late"
     lines = capsys.readouterr().out.splitlines()
-    assert "| shifted_clock | 9 | 0 | 2 (22.2%) | 0 | 1,234 | any rule speaks on the meter day |" in lines
+    assert "| shifted_clock | 9 | 0 | 2 (22.2%) | 0 | - | any rule speaks on the meter day |" in lines
+    assert "| spike | 4 | 1 | 3 (100.0%) | 3 | 1,234 | any rule speaks on the meter day |" in lines
     assert sum(line.startswith("| stamp_2400 | 4 | 1 | 3 (100.0%) | - | - | right: ") for line in lines) == 1
     assert len(lines) == 2 + 23
