@@ -20,11 +20,18 @@ LAST_DAY_OF_HISTORY = date(2025, 6, 27)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run([sys.executable, *command], check=False, cwd=DEPLOY.parent)
-    if done.returncode:
+def _start(*command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, *command], cwd=DEPLOY.parent)
+
+
+def _end(started: subprocess.Popen[bytes], *command: str) -> None:
+    if code := started.wait():
         typer.echo(f"The demonstration stopped at: {' '.join(command)}", err=True)
-        raise typer.Exit(done.returncode)
+        raise typer.Exit(code)
+
+
+def _run(*command: str) -> None:
+    _end(_start(*command), *command)
 
 
 @app.command(help=__doc__)
@@ -39,15 +46,20 @@ def main(
     begun = time.monotonic()
     dates = [LAST_DAY_OF_HISTORY + timedelta(days=n) for n in range(days + 1)]
     services = str(DEPLOY / "services.py")
-    _run(services, "up", "--env", env, "--only", "connect,airflow")
+    up = (services, "up", "--env", env, "--only", "connect,airflow")
+    starting = _start(*up)
     try:
         for number, day in enumerate(dates):
             options = ["--key", f"customers={customers}", "--key", f"history_days={history_days}"]
             _run("-m", "jobs", "generate_province", "--date", day.isoformat(), "--env", env, *options)
+            _end(starting, *up)
             training = ["--train-on", day.isoformat()] if number == 0 else []
-            _run(str(DEPLOY / "run_dags.py"), "--env", env, "--date", day.isoformat(), *training)
+            # the pages of a date are written while the next one begins
+            leaving = ["--leave-pages"] if day != dates[-1] else []
+            _run(str(DEPLOY / "run_dags.py"), "--env", env, "--date", day.isoformat(), *training, *leaving)
         _run("-m", "jobs", "show_publication", "--date", dates[-1].isoformat(), "--env", env)
     finally:
+        starting.wait()
         if not keep:
             subprocess.run([sys.executable, services, "down", "--env", env], check=False, cwd=DEPLOY.parent)
     typer.echo(
