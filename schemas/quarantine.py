@@ -2,14 +2,8 @@
 
 from pyspark.sql.types import LongType, MapType
 
-from schemas.bills import BILL_LINES, BILLS, PAYMENTS
 from schemas.common import DATE, STRING, STRINGS
-from schemas.complaints import COMPLAINTS
-from schemas.customers import CUSTOMERS
-from schemas.meter_days import METER_DAYS
-from schemas.metering_points import METERING_POINTS
-from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
-from schemas.register_readings import REGISTER_READINGS
+from schemas.core import CORE
 from schemas.table import Column, Table
 
 _SOURCE = (
@@ -35,19 +29,4 @@ def _quarantine(table: Table) -> Table:
     )
 
 
-QUARANTINES: dict[str, Table] = {
-    table.name: _quarantine(table)
-    for table in (
-        METER_DAYS,
-        REGISTER_READINGS,
-        CUSTOMERS,
-        METERING_POINTS,
-        BILLS,
-        BILL_LINES,
-        PAYMENTS,
-        COMPLAINTS,
-        WEATHER_HOURS,
-        CALENDAR,
-        TARIFFS,
-    )
-}
+QUARANTINES: dict[str, Table] = {table.name: _quarantine(table) for table in CORE}

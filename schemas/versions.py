@@ -5,14 +5,8 @@ value are one row: the latest of them. Surprises: a value that came after the on
 well; it never held.
 """
 
-from schemas.bills import BILL_LINES, BILLS, PAYMENTS
 from schemas.common import INSTANT, STRING
-from schemas.complaints import COMPLAINTS
-from schemas.customers import CUSTOMERS
-from schemas.meter_days import METER_DAYS
-from schemas.metering_points import METERING_POINTS
-from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
-from schemas.register_readings import REGISTER_READINGS
+from schemas.core import CORE
 from schemas.table import Column, Table
 
 
@@ -31,19 +25,4 @@ def _versions(table: Table) -> Table:
 
 
 # by the name of the table whose rows they were
-VERSIONS: dict[str, Table] = {
-    table.name: _versions(table)
-    for table in (
-        METER_DAYS,
-        REGISTER_READINGS,
-        CUSTOMERS,
-        METERING_POINTS,
-        BILLS,
-        BILL_LINES,
-        PAYMENTS,
-        COMPLAINTS,
-        WEATHER_HOURS,
-        CALENDAR,
-        TARIFFS,
-    )
-}
+VERSIONS: dict[str, Table] = {table.name: _versions(table) for table in CORE}

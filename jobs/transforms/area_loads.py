@@ -16,7 +16,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from jobs.transforms.changes import Facts, Touched, metered_dates, meters_since
+from jobs.transforms.changes import Facts, Touched, metered_dates, metered_since, meters_since
 from jobs.transforms.metering import holds_on
 from schemas.features import AREA_LOADS
 
@@ -55,8 +55,7 @@ def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -
         dates = metered_dates(touched, facts.meter_days, facts.readings)
         if touched.has("metering_points"):
             since = meters_since(touched, facts) if since is None else since
-            moved = held.join(F.broadcast(since), on="meter_id", how="inner").where("usage_date >= since").drop("since")
-            dates = dates.unionByName(moved)
+            dates = dates.unionByName(metered_since(held, since))
     return dates.select(F.col("usage_date").alias("load_date")).distinct()
 
 

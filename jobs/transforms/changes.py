@@ -237,7 +237,7 @@ def meters_since(touched: Touched, facts: Facts) -> DataFrame:
         codes = touched.of("tariffs").rows(facts.tariffs).groupBy("tariff_code").agg(F.min("valid_from").alias("since"))
         holders = facts.customers.select("customer_key", "tariff_code").distinct()
         parts.append(_meters_of(holders.join(codes, on="tariff_code", how="inner"), held))
-    return _union(parts).groupBy("meter_id").agg(F.min("since").alias("since"))
+    return union_of(parts).groupBy("meter_id").agg(F.min("since").alias("since"))
 
 
 def _points_changed(new: Delivered, facts: Facts) -> DataFrame:
@@ -302,7 +302,8 @@ def _tariffs_changed(touched: Touched, facts: Facts) -> DataFrame:
     return new.where(is_other | was_other).select("customer_key", since.alias("since"))
 
 
-def _union(parts: Sequence[DataFrame]) -> DataFrame:
+def union_of(parts: Sequence[DataFrame]) -> DataFrame:
+    """The rows of all frames, of which there is at least one."""
     every = parts[0]
     for part in parts[1:]:
         every = every.unionByName(part)
@@ -335,7 +336,7 @@ def customer_dates(touched: Touched, facts: Facts, until: date, since: DataFrame
     if touched.has("meter_days", "register_readings"):
         parts.append(_customers_of(metered_dates(touched, facts.meter_days, facts.readings), periods))
     if touched.has(*OF_METERS):
-        dated = _metered_since(held, meters_since(touched, facts) if since is None else since)
+        dated = metered_since(held, meters_since(touched, facts) if since is None else since)
         # the meter may have counted for another customer, or for none, before: every holder of its points is looked at
         parts.append(_all_holders(dated, ever_at_point(touched, facts)))
     if touched.has("weather_hours"):
@@ -344,10 +345,11 @@ def customer_dates(touched: Touched, facts: Facts, until: date, since: DataFrame
     if touched.has("calendar"):
         parts.append(_expected(periods.crossJoin(F.broadcast(calendar_dates(touched, facts.calendar, until)))))
     # weather and calendars are known ahead of the readings
-    return _union(parts).where(F.col("usage_date") <= F.lit(until)).distinct()
+    return union_of(parts).where(F.col("usage_date") <= F.lit(until)).distinct()
 
 
-def _metered_since(held: DataFrame, since: DataFrame) -> DataFrame:
+def metered_since(held: DataFrame, since: DataFrame) -> DataFrame:
+    """The meters and dates of `held` (meter_id, usage_date) which `meters_since` concern."""
     return held.join(F.broadcast(since), on="meter_id", how="inner").where("usage_date >= since").drop("since")
 
 

@@ -18,6 +18,7 @@ from jobs.transforms.changes import (
     ever_at_point,
     metered_dates,
     meters_since,
+    union_of,
     weather_dates,
 )
 from jobs.transforms.customer_days import daily_weather
@@ -146,10 +147,7 @@ def customer_months_touched(
         bills.select("customer_key", F.col("bill_month").alias("month")),
         contacts.select("customer_key", _local_month("accepted_at", facts.time_zone).alias("month")),
     ]
-    every_month = parts[0]
-    for part in parts[1:]:
-        every_month = every_month.unionByName(part)
-    return every_month.where("customer_key IS NOT NULL AND month IS NOT NULL").distinct()
+    return union_of(parts).where("customer_key IS NOT NULL AND month IS NOT NULL").distinct()
 
 
 def _months_of_days_touched(touched: Touched, facts: Facts, until: date, since: DataFrame | None) -> list[DataFrame]:

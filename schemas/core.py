@@ -1,0 +1,24 @@
+"""The tables of core, in the order in which they are documented."""
+
+from schemas.bills import BILL_LINES, BILLS, PAYMENTS
+from schemas.complaints import COMPLAINTS
+from schemas.customers import CUSTOMERS
+from schemas.meter_days import METER_DAYS
+from schemas.metering_points import METERING_POINTS
+from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.register_readings import REGISTER_READINGS
+from schemas.table import Table
+
+CORE: tuple[Table, ...] = (
+    METER_DAYS,
+    REGISTER_READINGS,
+    CUSTOMERS,
+    METERING_POINTS,
+    BILLS,
+    BILL_LINES,
+    PAYMENTS,
+    COMPLAINTS,
+    WEATHER_HOURS,
+    CALENDAR,
+    TARIFFS,
+)
