@@ -37,11 +37,21 @@ class FeedColumn:
 
 @dataclass(frozen=True)
 class Curve:
-    """How an interval curve is written in a row: one column an interval, named by its clock time.
+    """How interval readings are written.
 
-    `point_format` is the strptime format of a header such as `0015` (`%H%M`) or `00:30:00` (`%H:%M:%S`); "24:00"
-    is understood. `label` says whether that time is the start or the end of its interval. `unit` kW is average power
-    over the interval: kWh = kW x minutes / 60. `scale` multiplies what is written to give `unit`.
+    `label` says whether a time names the start or the end of its interval. `unit` kW is average power over the
+    interval: kWh = kW x minutes / 60. `scale` multiplies what is written to give `unit`. `day` says which intervals a
+    date has: `clock`, 24 hours on every date, named by what the clock shows; `elapsed`, 23 or 25 hours on the dates on
+    which the clock changes.
+
+    Reader curve_wide, one column an interval. `point_format` is the strptime format of a header such as `0015`
+    (`%H%M`) or `00:30:00` (`%H:%M:%S`), "24:00" is understood; or it holds `{n}`, the number of the interval from 1
+    (`P{n}`). With `first_point`, a position in the row from 1, the intervals are that column and those after it,
+    whatever their headers say.
+
+    Reader curve_long and curve_parquet, one row an interval. `stamps` says what the time in the column `interval_at`
+    is: `utc`, `local` time of the feed's time zone, or `offset`, each with its own offset; `stamp_format` is its
+    strptime format, null for ISO 8601.
     """
 
     __pydantic_config__ = _STRICT
@@ -50,7 +60,18 @@ class Curve:
     label: Literal["start", "end"] = "end"
     unit: Literal["kWh", "kW"] = "kWh"
     scale: float = 1.0
+    day: Literal["clock", "elapsed"] = "clock"
     point_format: str = "%H%M"
+    first_point: int | None = None
+    stamps: Literal["utc", "local", "offset"] = "local"
+    stamp_format: str | None = None
+
+
+Reader = Literal[
+    "curve_wide", "curve_long", "curve_parquet", "nem12", "nem13", "green_button", "table_csv", "table_parquet"
+]
+# rows of these are meter days with arrays
+CURVE_READERS = frozenset({"curve_wide", "curve_long", "curve_parquet", "nem12", "green_button"})
 
 
 @dataclass(frozen=True)
@@ -65,12 +86,14 @@ class Feed:
 
     name: str
     table: str
-    reader: Literal["curve_wide", "table_csv"]
+    reader: Reader
     columns: tuple[FeedColumn, ...]
     description: str = ""
     pattern: str = "*.csv"
     encoding: str = "utf-8"
     delimiter: str = ","
+    # without a header line, a column's source is its position in the row, from 1
+    has_header: bool = True
     time_zone: str | None = None
     curve: Curve = field(default_factory=Curve)
     # one source row -> several rows of the table: source column -> value of `unpivot_key`

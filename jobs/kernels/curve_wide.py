@@ -6,30 +6,24 @@ does not grow with it. Points are parsed straight to numbers; only rows that hol
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.curve_metrics import COLUMNS, metrics
+from jobs.kernels.curve_columns import Counts, curve_columns
 from jobs.kernels.delimited import Delimited, extra_columns, missing_columns, open_delimited, read_columns
 from jobs.kernels.files import BadFile
 from jobs.kernels.provenance import Ints, provenance
 from jobs.kernels.table_csv import shown_raw, typed_column
 from jobs.kernels.typed_values import Bools, parse, trimmed
 from schemas.feed import Curve, Feed
-from schemas.quality_codes import MEASURED, MISSING
-
-# columns added for the rules: name, "int" or "float"
-METRIC_COLUMNS: Sequence[tuple[str, str]] = COLUMNS
 
 # about 20,000 rows of 96 points: what a core's cache and a message to Spark take well
 _PIECE_BYTES = 12 * 1024**2
 _MINUTES_A_DAY = 1440
-# far below what a dial shows: without the noise of adding binary fractions
-_TOTAL_DECIMALS = 6
 # so many different words in the place of numbers are learned; a file with more is read as text piece by piece
 _MOST_WORDS = 32
 _WORD = re.compile(r"conversion error to \w+: invalid value '(.*)'$", re.DOTALL)
@@ -46,9 +40,9 @@ def iter_curves(data: bytes, name: str, feed: Feed) -> Iterator[tuple[pa.Table, 
 
     Columns: the declared targets; interval_minutes int32; kwh list<float32> in the order of time, null where nothing
     (or nothing readable) is written; quality list<int8>; total_kwh float64 (sum of what is known, null when nothing
-    is); measured_count, estimated_count, missing_count int32; `METRIC_COLUMNS`; unreadable (source columns),
-    raw_values, source_file, source_row (from 1). At least one piece, also without rows. BadFile for point columns that
-    are missing or too many, and as the parts say.
+    is); measured_count, estimated_count, missing_count int32; METRIC_COLUMNS of curve_columns.py; unreadable (source
+    columns), raw_values, source_file, source_row (from 1). At least one piece, also without rows. BadFile for point
+    columns that are missing or too many, and as the parts say.
     """
     file = open_delimited(data, name, feed)
     points = point_columns(feed.curve)
@@ -176,7 +170,7 @@ class _Reader:
             columns[column.target], bad = typed_column(column, texts, rows, self._feed.time_zone or "UTC")
             if column.source:
                 block.unreadable[column.source] = block.unreadable.get(column.source, False) | bad
-        columns |= self._curves(block.kwh)
+        columns |= curve_columns(block.kwh, self._feed.curve.interval_minutes, Counts.one_row_each(rows))
         numbers = np.arange(first_row, first_row + rows, dtype=np.int64)
         origin = provenance(
             self._file.file,
@@ -242,39 +236,8 @@ class _Reader:
         types = dict.fromkeys([*self._sources, *self._points], pa.string())
         return read_columns(self._file, body, types, first_row=first_row)
 
-    def _curves(self, kwh: npt.NDArray[np.float64]) -> dict[str, pa.Array]:
-        """Columns of the curves themselves and what is measured on them."""
-        points, rows = kwh.shape
-        missing = np.isnan(kwh)
-        missing_count = missing.sum(axis=0, dtype=np.int32)
-        kwh[missing] = 0.0
-        ints = {
-            "interval_minutes": np.full(rows, self._feed.curve.interval_minutes, np.int32),
-            "measured_count": points - missing_count,
-            "estimated_count": np.zeros(rows, np.int32),
-            "missing_count": missing_count,
-        }
-        offsets = pa.array(np.arange(0, points * rows + 1, points, dtype=np.int32))
-        known = np.ascontiguousarray(~missing.T)
-        values = np.ascontiguousarray(kwh.T, dtype=np.float32)
-        quality = np.where(known, np.int8(MEASURED), np.int8(MISSING))
-        return {
-            "interval_minutes": pa.array(ints["interval_minutes"]),
-            "kwh": pa.ListArray.from_arrays(offsets, _array(values, known)),
-            "quality": pa.ListArray.from_arrays(offsets, pa.array(quality.ravel())),
-            "total_kwh": pa.array(np.round(kwh.sum(axis=0), _TOTAL_DECIMALS), mask=missing_count == points),
-            **{column: pa.array(ints[column]) for column in ("measured_count", "estimated_count", "missing_count")},
-            **metrics(kwh, missing, missing_count),
-        }
-
 
 def _filled(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
     """The values with NaN for null."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _array(values: npt.NDArray[np.float32], known: Bools) -> pa.Array:
-    """All values one after another, null where not known, without a copy."""
-    bits = None if known.all() else pa.py_buffer(np.packbits(known.ravel(), bitorder="little"))
-    return pa.Array.from_buffers(pa.float32(), values.size, [bits, pa.py_buffer(values)])

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from jobs.kernels.curve_wide import METRIC_COLUMNS, iter_curves
+from jobs.kernels.curve_columns import METRIC_COLUMNS
+from jobs.kernels.curve_wide import iter_curves
 from jobs.kernels.files import BadFile, open_bytes
 from jobs.kernels.pseudonyms import customer_keys, encrypt_values
 from jobs.kernels.table_csv import read_table
-from schemas.feed import Feed
+from schemas.feed import CURVE_READERS, Feed
 
 
 class Readers:
@@ -16,7 +17,7 @@ class Readers:
 
     def metric_columns(self, reader: str) -> Sequence[tuple[str, str]]:
         """Columns (name, "int" or "float") which a reader adds for the rules."""
-        return METRIC_COLUMNS if reader == "curve_wide" else ()
+        return METRIC_COLUMNS if reader in CURVE_READERS else ()
 
     def read(
         self, data: bytes, name: str, feed: Feed, pseudonym_key: bytes, vault_key: bytes

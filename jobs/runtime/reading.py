@@ -32,7 +32,7 @@ from pyspark.sql.types import (
 
 from jobs.runtime.identities import Keys
 from jobs.runtime.landing import Delivery
-from schemas.feed import Feed
+from schemas.feed import CURVE_READERS, Feed
 
 _TYPES: dict[str, DataType] = {
     "string": StringType(),
@@ -122,7 +122,7 @@ def row_type(feed: Feed, readers: Readers) -> StructType:
             fields.append(StructField(column.target, _TYPES[column.type]))
     if feed.unpivot_key and feed.unpivot_value:
         fields += [StructField(feed.unpivot_key, StringType()), StructField(feed.unpivot_value, DoubleType())]
-    if feed.reader == "curve_wide":
+    if feed.reader in CURVE_READERS:
         fields += _CURVE_FIELDS
     for name, kind in readers.metric_columns(feed.reader):
         fields.append(StructField(name, LongType() if kind == "int" else DoubleType()))

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from jobs.kernels import curve_wide
-from jobs.kernels.curve_wide import METRIC_COLUMNS, iter_curves, point_columns, read_curves
+from jobs.kernels.curve_columns import METRIC_COLUMNS
+from jobs.kernels.curve_wide import iter_curves, point_columns, read_curves
 from jobs.kernels.files import BadFile
 from schemas.feed import Curve, Feed, FeedColumn
 
