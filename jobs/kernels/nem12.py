@@ -26,6 +26,7 @@ number stands there. A field with nothing in it is no value either. A stream tha
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,14 +36,14 @@ import pyarrow.compute as pc
 from jobs.kernels.curve_columns import Counts, curve_columns
 from jobs.kernels.files import BadFile
 from jobs.kernels.interval_rows import Days, Intervals, days_by_clock, days_by_instant
-from jobs.kernels.mdff import (
+from jobs.kernels.mdff import open_records
+from jobs.kernels.mdff_fields import (
     MARKET_OFFSET_SECONDS,
     STAMPS,
     check_columns,
     column_of,
     iso_stamps,
     joined,
-    open_records,
     typed_columns,
 )
 from jobs.kernels.nem12_records import (
@@ -91,7 +92,8 @@ class _File:
     def __init__(self, data: bytes, name: str, feed: Feed) -> None:
         self._name, self._feed = name, feed
         self._records = open_records(data, name, "NEM12", AFTER)
-        self._streams = read_streams(self._records)
+        streams = read_streams(self._records)
+        self._streams = replace(streams, factor=streams.factor * feed.curve.scale)
         check_services(self._records)
         self._reader = DayReader(self._records, self._streams)
         texts = self._streams.texts
@@ -142,7 +144,7 @@ class _File:
             raise BadFile(
                 self._name,
                 f"intervals of {minutes} minutes in market time do not fit into the dates of {zone}",
-                "declare `day: clock` or another time zone in the feed's file",
+                "declare the day as clock, or another time zone, in the feed's file",
                 line=int(self._records.line[block.places[0]]),
             ) from None
         for days in parts:

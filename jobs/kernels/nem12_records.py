@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kernels.mdff import END, HEADER, MEND, QUALITY, Records, clean, dates, is_null, matches, stamps, units
+from jobs.kernels.mdff import END, HEADER, MEND, Records
+from jobs.kernels.mdff_fields import QUALITY, clean, dates, is_null, matches, stamps, units
 from jobs.kernels.typed_values import parse, trimmed
 from schemas.quality_codes import ESTIMATED_BY_SOURCE, MEASURED, MISSING
 
@@ -143,7 +144,7 @@ class DayReader:
         texts = clean(table.select(["IntervalDate", *_DAY_END]))
         self._check_width(places, ~matches(texts["QualityMethod"], QUALITY), minutes)
         day, bad = dates(texts.pop("IntervalDate"))
-        records.check(places, bad, "IntervalDate is no date (CCYYMMDD)")
+        records.check(places, bad, "IntervalDate is no date (CCYYMMDD) of this market")
         kwh = self._numbers(places, table.select(values))
         quality = self._quality(places, texts["QualityMethod"], points)
         kwh[quality == MISSING] = np.nan

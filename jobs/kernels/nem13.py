@@ -29,19 +29,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kernels.mdff import (
-    END,
-    HEADER,
+from jobs.kernels.mdff import END, HEADER, Records, open_records
+from jobs.kernels.mdff_fields import (
     QUALITY,
     STAMPS,
-    Records,
     check_columns,
     clean,
     is_null,
     iso_stamps,
     joined,
     matches,
-    open_records,
     stamps,
     typed_columns,
     units,
