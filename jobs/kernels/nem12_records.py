@@ -48,6 +48,8 @@ _ENERGY = {"import": "active", "export": "active", "reactive_import": "reactive"
 _UNITS = {"active": "Wh, kWh, MWh, W, kW or MW", "reactive": "varh, kvarh, Mvarh, var, kvar or Mvar"}
 
 MINUTES_A_DAY = 1440
+# a value has 15 digits at most
+_TOO_LARGE = 1e15
 _CODES = {"A": MEASURED, "E": ESTIMATED_BY_SOURCE, "F": ESTIMATED_BY_SOURCE, "S": ESTIMATED_BY_SOURCE, "N": MISSING}
 
 
@@ -168,6 +170,7 @@ class DayReader:
             parsed = [parse(trimmed(column), "double") for column in values.columns]
             kwh = np.stack([_filled(value) for value, _ in parsed], axis=1)
             bad = np.stack([bad for _, bad in parsed], axis=1)
+        bad |= np.abs(kwh) >= _TOO_LARGE
         for row in np.flatnonzero(bad.any(axis=1))[:1]:
             raise self._records.bad(places[row], f"IntervalValue{np.argmax(bad[row]) + 1} is no number", MEND)
         return kwh

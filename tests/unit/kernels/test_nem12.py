@@ -240,13 +240,18 @@ def test_two_registers_of_a_meter_are_not_one() -> None:
     assert [(row["suffix"], row["source_rows"]) for row in rows] == [("E1", 1), ("E2", 1)]
 
 
-def test_pieces_hold_whole_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_hold_whole_streams_with_their_qualities(monkeypatch: pytest.MonkeyPatch) -> None:
     data = file_of(
         *(
-            r
+            record
             for day in (1, 2, 3)
             for n in (1, 2, 3)
-            for r in (f"200,N{n},E1,,E1,,,kWh,360,", f"300,2024070{day},1,2,3,4,A")
+            for record in (
+                f"200,N{n},E1,,E1,,,kWh,360,",
+                f"300,2024070{day},1,2,3,4,V",
+                f"400,1,{n},A",
+                f"400,{n + 1},4,S14,32",
+            )
         )
     )
     whole = read(data)
@@ -255,6 +260,7 @@ def test_pieces_hold_whole_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [rows.column("meter_id").unique().to_pylist() for rows in pieces] == [["N1", "N2"], ["N3"]]
     by_line = sorted((row for rows in pieces for row in rows.to_pylist()), key=lambda row: row["source_row"])
     assert by_line == whole
+    assert [row["quality"] for row in whole[:3]] == [[1, 2, 2, 2], [1, 1, 2, 2], [1, 1, 1, 2]]
 
 
 # -- local dates ------------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ def problem(data: str) -> str:
         ([STREAM, "300,20240701,1,2,3,4,A,,,,,more"], "line 3: the 300 record has 12 fields where it can have 11"),
         ([STREAM, DAY, "300,20240702,1,x,3,4,A,,,,"], "line 4: IntervalValue2 is no number"),
         ([STREAM, "300,20240701,1,2,3,nan,A,,,,"], "line 3: IntervalValue4 is no number"),
+        ([STREAM, "300,20240701,1,2,3,1e15,A,,,,"], "line 3: IntervalValue4 is no number"),
         ([STREAM, "300,20240701,1,x,3,inf,A,,,,"], "line 3: IntervalValue2 is no number"),
         ([STREAM, "300,20240230,1,2,3,4,A,,,,"], "line 3: IntervalDate is no date (CCYYMMDD) of this market"),
         ([STREAM, "300,2024-07-01,1,2,3,4,A,,,,"], "line 3: IntervalDate is no date (CCYYMMDD) of this market"),
