@@ -19,7 +19,7 @@ What a feed may name as `source` of a column; `meter_id`, `read_date` and `chann
 The file states unit and interval length of each stream: `unit`, `interval_minutes` and `label` of the feed's curve are
 not looked at, `scale` is. Times are market time, UTC+10 all year. `day: clock` leaves days as they are sent;
 `day: elapsed` cuts them anew into dates of the feed's time zone, of which the first and the last hold only what the
-file reaches of them.
+file reaches of them: with a file a day, each date would come in two parts of which the lake keeps the later.
 
 Quality: A measured; E, F, S (estimate, final substitute, substitute) estimated by the source; N no value, whatever
 number stands there. A field with nothing in it is no value either. A stream that is no energy has days and no values.
