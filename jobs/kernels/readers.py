@@ -7,6 +7,7 @@ import pyarrow as pa
 from jobs.kernels.curve_columns import METRIC_COLUMNS
 from jobs.kernels.curve_wide import iter_curves
 from jobs.kernels.files import BadFile, open_bytes
+from jobs.kernels.green_button import iter_green_button
 from jobs.kernels.pseudonyms import customer_keys, encrypt_values
 from jobs.kernels.table_csv import read_table
 from schemas.feed import CURVE_READERS, Feed
@@ -33,6 +34,8 @@ class Readers:
         plain = open_bytes(data, name)
         if feed.reader == "curve_wide":
             yield from iter_curves(plain, name, feed)
+        elif feed.reader == "green_button":
+            yield from iter_green_button(plain, name, feed)
         else:
             yield read_table(plain, name, feed, pseudonymise, encrypt)
 
