@@ -40,13 +40,12 @@ class Resource:
 
 @dataclass(eq=False)
 class Block:
-    """An interval block; its readings begin with that number, from 0. Seconds, UNSTATED where it says nothing."""
+    """An interval block: number of its first reading, from 0, and seconds at which it starts, UNSTATED if not said."""
 
     entry: Entry
     line: int
     first_reading: int
     start: int = UNSTATED
-    duration: int = UNSTATED
 
 
 @dataclass(eq=False)

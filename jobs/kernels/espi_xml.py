@@ -231,8 +231,6 @@ class _Parser:
     def _length_of_time(self, text: str) -> None:
         if self._in_reading and self._path[-1] == _PERIOD:
             self._duration = self._seconds(text, "duration")
-        elif self._block is not None and self._path[-1] == _INTERVAL:
-            self._block.duration = self._seconds(text, "duration")
 
     def _seconds(self, text: str, what: str) -> int:
         if not _WHOLE.fullmatch(text):

@@ -57,6 +57,8 @@ _IDENTITY = ("usage_point", "usage_point_id", "usage_point_uuid", "meter_reading
 SOURCES = (*_IDENTITY, "channel", "read_date", "quality")
 _TARGETS = ("meter_id", "read_date", "channel")
 
+# seconds: beyond it no length is one of a curve, nor a sum of them within 64 bits
+_LONGEST_STEP = 10**8
 # a series and a date as one key: beyond any ordinal
 _DATES = 10_000_000
 
@@ -192,7 +194,8 @@ class _File:
             # readings of a block which name no time follow each other from its start
             first = np.array([b.first_reading for b in espi.blocks], np.int64)[block]
             begin = np.array([b.start for b in espi.blocks], np.int64)[block]
-            follow = np.where(begin == UNSTATED, UNSTATED, begin + (np.arange(block.size) - first) * duration)
+            step = np.minimum(duration, _LONGEST_STEP)
+            follow = np.where(begin == UNSTATED, UNSTATED, begin + (np.arange(block.size) - first) * step)
             start = np.where(start == UNSTATED, follow, start)
         return lengths_of(start, duration, is_curve, np.frombuffer(espi.line, np.int64), self._name, self._zone)
 

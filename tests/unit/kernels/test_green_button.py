@@ -235,6 +235,39 @@ def test_what_cannot_be_read_is_a_gap_with_its_reason() -> None:
     assert (good["unreadable"], good["raw_values"], good["total_kwh"]) == ([], None, 0.008)
 
 
+def test_what_cannot_be_read_is_told_of_its_own_meter() -> None:
+    other = meter(block(reading(MIDNIGHT, "x"), "P/UsagePoint/2/MeterReading/1"), point="P/UsagePoint/2")
+    rows, _ = read(feed_of(meter(block(hours([5]))), other))
+    assert [(r["meter_id"], r["unreadable"]) for r in rows] == [("P/UsagePoint/1", []), ("P/UsagePoint/2", ["value"])]
+
+
+# -- links ------------------------------------------------------------------------------------------------------------
+
+
+def test_links_that_are_no_paths_tie_entries_together() -> None:
+    espi = 'xmlns="http://naesb.org/espi"'
+    kind = entry("ReadingType/3", [], f"<ReadingType {espi}>{WH}</ReadingType>")
+    single = entry("MeterReading/7", ["IntervalBlock/9", "ReadingType/3"], f"<MeterReading {espi}/>")
+    point = entry("UsagePoint/4", ["MeterReading/7"], f"<UsagePoint {espi}/>")
+    readings = entry("IntervalBlock/9", [], f"<IntervalBlock {espi}>{hours([5])}</IntervalBlock>")
+    assert one(feed_of(readings, kind, single, point))["meter_id"] == "UsagePoint/4"
+    # a collection which two points share does not tell whose a reading is
+    shared = [entry(f"UsagePoint/{n}", ["MeterReading"], f"<UsagePoint {espi}/>") for n in (4, 5)]
+    assert "no link leads from the block to its usage_point" in wrong(feed_of(readings, kind, single, *shared))
+    again = kind.replace(">72<", ">38<")
+    assert "two reading types which differ have the same address" in wrong(
+        feed_of(readings, kind, again, single, point)
+    )
+    more = single.replace('href="ReadingType/3"/>', 'href="ReadingType/3"/><link rel="related" href="ReadingType/4"/>')
+    two = feed_of(readings, kind, again.replace("ReadingType/3", "ReadingType/4"), more, point)
+    assert "line 5: a meter reading has two reading types, of which this is one" in wrong(two)
+
+
+def test_hosts_and_relative_links_are_one() -> None:
+    data = feed_of(meter(block(hours([5])))).replace(b'"up" href="P/', b'"up" href="https://a.org/espi/1_1/resource/P/')
+    assert one(data)["meter_id"] == "P/UsagePoint/1"
+
+
 # -- dates ------------------------------------------------------------------------------------------------------------
 
 
