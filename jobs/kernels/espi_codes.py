@@ -174,12 +174,12 @@ def not_electricity(service: str | None, commodity: str | None = None) -> str | 
     return _COMMODITIES.get(str(commodity), f"commodity {commodity}")
 
 
-def quality_of(codes: Iterable[str | None], own: Mapping[str, int]) -> int:
-    """Our code for those of one reading, None where it has none; `own` holds before the standard. UNKNOWN for others.
+def quality_of(codes: Iterable[str], own: Mapping[str, int]) -> int:
+    """Our code for those of one reading; `own` holds before the standard. UNKNOWN for what is in neither.
 
     Of several a person's change stands above an estimate, and that above a metered value.
     """
-    ours = {MEASURED if code is None else own.get(code, _QUALITY.get(code, UNKNOWN)) for code in codes}
+    ours = {own.get(code, _QUALITY.get(code, UNKNOWN)) for code in codes}
     return min(ours) if ours & {UNKNOWN, MISSING} else max(ours)
 
 

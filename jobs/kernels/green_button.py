@@ -13,7 +13,8 @@ together; a single entry or a bare block is read too. A row of the file is an in
   quadrants which are none of these; empty, or the column's `constant`, where the file names no direction
 - read_date: the local date in the feed's time zone
 - quality: its `values` map ESPI's codes to measured, estimated or edited, and hold before what `espi_codes` says: a
-  sender may state that its 17 (validated, possibly estimated) is as metered. It is no column but goes into the array
+  sender may state that its 17 (validated, possibly estimated) is as metered; its `constant` is for readings of which
+  the file says nothing. It is no column but goes into the array
 
 Titles, addresses and accounts in a file are personal and never read.
 
@@ -86,9 +87,9 @@ def _check(feed: Feed) -> None:
         raise ValueError(f"feed {feed.name}: no source of green_button: {unknown}; it has {', '.join(SOURCES)}")
     if any(column.personal for column in feed.columns):
         raise ValueError(f"feed {feed.name}: the reader green_button takes no personal columns")
-    codes = {name for c in feed.columns if c.target == "quality" for name in (c.values or {}).values()}
-    if wrong := codes - set(QUALITY_NAMES):
-        raise ValueError(f"feed {feed.name}: quality is one of {', '.join(QUALITY_NAMES)}, not {sorted(wrong)}")
+    said = [name for c in feed.columns if c.target == "quality" for name in (*(c.values or {}).values(), c.constant)]
+    if wrong := [word for word in said if word not in {None, *QUALITY_NAMES}]:
+        raise ValueError(f"feed {feed.name}: quality is one of {', '.join(QUALITY_NAMES)}, not {wrong}")
 
 
 class _File:

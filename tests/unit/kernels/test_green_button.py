@@ -218,6 +218,12 @@ def test_a_feed_may_say_what_a_quality_means() -> None:
     assert rows.schema.field("quality").type == pa.list_(pa.int8())
     assert rows["quality"][0].as_py()[:5] == [1, 9, 0, 2, 0]
     assert rows["unreadable"][0].as_py() == []
+    readings = reading(MIDNIGHT, 5) + reading(MIDNIGHT + 3600, 5, quality="0")
+    for source, quality in {"quality": [2, 1], None: [2, 2]}.items():
+        day = one(feed_of(meter(block(readings))), with_columns(FeedColumn("quality", source, constant="estimated")))
+        assert day["quality"][:2] == quality
+    with pytest.raises(ValueError, match="quality is one of"):
+        read(feed_of(), with_columns(FeedColumn("quality", None, constant="fine")))
     with pytest.raises(ValueError, match="quality is one of"):
         read(feed_of(), with_columns(FeedColumn("quality", "quality", values={"17": "fine"})))
 
