@@ -7,6 +7,7 @@ import pyarrow as pa
 from jobs.kernels.curve_columns import METRIC_COLUMNS
 from jobs.kernels.curve_wide import iter_curves
 from jobs.kernels.files import BadFile, open_bytes
+from jobs.kernels.green_button import iter_green_button
 from jobs.kernels.nem12 import iter_nem12
 from jobs.kernels.nem13 import METRIC_COLUMNS as NEM13_COLUMNS
 from jobs.kernels.nem13 import iter_nem13
@@ -42,6 +43,8 @@ class Readers:
             yield from iter_nem12(plain, name, feed)
         elif feed.reader == "nem13":
             yield from iter_nem13(plain, name, feed)
+        elif feed.reader == "green_button":
+            yield from iter_green_button(plain, name, feed)
         else:
             yield read_table(plain, name, feed, pseudonymise, encrypt)
 
