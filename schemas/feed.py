@@ -88,8 +88,9 @@ CURVE_READERS = frozenset({"curve_wide", "curve_long", "curve_parquet", "nem12",
 class Feed:
     """One feed: reader, files, encoding, columns. Landing folder, feed file and this name are the same word.
 
-    `pattern` is what its files are called, as a shell would match it; a packed file also by its name without `.gz`. Of
-    a delivery without manifest the others are not read; a manifest which lists another one is refused.
+    `pattern` is what its files are called, as a shell would match it (`*.parquet` of a Parquet reader that declares
+    none); a packed file also by its name without `.gz`, `.xz`, `.zst` or `.zip`. Of a delivery without manifest the
+    others are not read; a manifest which lists another one is refused.
     """
 
     __pydantic_config__ = _STRICT
