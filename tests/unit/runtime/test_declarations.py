@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from jobs.runtime.errors import UserError
 from jobs.runtime.settings import FeedFiles
-from schemas.feed import Feed
+from schemas import TABLES
+from schemas.feed import CURVE_READERS, CURVE_TARGETS, Feed, Reader
 
 WIDE = """
 table: core.meter_days
@@ -102,3 +105,23 @@ def test_a_declaration_that_cannot_be_used_is_refused_in_one_line(
         load(tmp_path, monkeypatch, declared)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "feeds.md"
+EXAMPLES = [
+    text for text in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S) if "reader:" in text
+]
+
+
+def test_every_reader_has_an_example() -> None:
+    readers = {line.split()[1] for text in EXAMPLES for line in text.splitlines() if line.startswith("reader:")}
+    assert readers | {"nem13"} == set(get_args(Reader))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_of_the_guide_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
+    feed = load(tmp_path, monkeypatch, example)
+    assert feed.table in TABLES
+    special = CURVE_TARGETS if feed.reader in CURVE_READERS else set()
+    known = {column.name for column in TABLES[feed.table].columns} | {"customer_no", "channel"} | special
+    assert {column.target for column in feed.columns} <= known
