@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.kernels.curve_columns import Codes, Counts, Kwh, curve_columns, quality_codes
+from jobs.kernels.files import BadFile
 from jobs.kernels.interval_rows import EPOCH, Bools, Days, Intervals, Ints, dates_of, days_by_clock, days_by_instant
 from jobs.kernels.interval_stamps import starts_of, told_apart
 from jobs.kernels.provenance import provenance
@@ -22,6 +23,8 @@ from schemas.quality_codes import MEASURED, MISSING
 # rows which are no part of any day are handed on so many at a time
 _ROWS_A_PIECE = 20_000
 _MINUTES_A_DAY = 1440
+# of so many rows without a single time the declaration is wrong, not the rows
+_FEWEST_TO_TELL = 50
 # codes of several columns are counted through before their product leaves the integers
 _MOST_CODES = 2**40
 _KINDS: dict[str, FieldType] = {"interval_at": "timestamp", "value": "double"}
@@ -64,7 +67,8 @@ class LongRows:
     def add(self, columns: Mapping[str, pa.Array], raw: Callable[[Ints], pa.Table]) -> None:
         """The next rows. `columns` by source: texts as dictionaries, the value also as float64, NaN where empty.
 
-        `raw` gives the texts, as written, of the rows at some places among them.
+        `raw` gives the texts, as written, of the rows at some places among them. BadFile where no time of the first
+        rows, if these are many, is as declared.
         """
         rows = len(next(iter(columns.values())))
         bad: dict[str, Bools] = {}
@@ -84,6 +88,13 @@ class LongRows:
         texts, which = _texts(columns[str(self._stamp.source)])
         starts = starts_of(texts, self._curve, self._zone)
         flags = starts.bad[which]
+        if not self._rows and rows >= _FEWEST_TO_TELL and flags.all():
+            raise BadFile(
+                self._name,
+                f"of its first {rows} times none can be read as the feed declares them",
+                "set stamps, stamp_format, time_zone and interval_minutes of the feed to what the file has",
+                column=self._stamp.source,
+            )
         is_placed &= ~told(self._stamp, flags)
         starts_at = starts.single[which]
         kwh, flags = _numbers(columns[str(self._value.source)])

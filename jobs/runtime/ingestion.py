@@ -30,7 +30,7 @@ from jobs.runtime.reading import read_deliveries
 from jobs.runtime.receiving import Received
 from schemas import QUARANTINES, Table
 from schemas.customers import CUSTOMER_IDENTITIES
-from schemas.feed import CURVE_READERS, Feed
+from schemas.feed import Feed
 from schemas.ops import DELIVERIES, RECONCILIATION, RULE_RESULTS
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def _survey(judged: Judged, table: Table) -> None:
     """One pass over the staged rows: counts by delivery, file, date and broken rules; refusals."""
     received, plan = judged.received, judged.plan
     dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
-    # several rows of the file make one meter day
-    source_rows = F.sum("source_rows") if received.feed.reader in CURVE_READERS else F.count("*")
+    # several rows of the file may make one of the table: the reader counts them
+    source_rows = F.sum("source_rows") if "source_rows" in judged.rows.columns else F.count("*")
     patterns = (
         judged.rows.groupBy(
             "delivery_id", "source_file", "file_error", "extra_columns", "broken_rules", "flags", dated.alias("on_date")

@@ -73,6 +73,19 @@ def test_the_manifest_states_the_rows_of_the_file_and_not_its_days(interval_site
         interval_site.run("ingest_meter_days")
 
 
+def test_the_share_of_bad_rows_is_one_of_the_file_and_not_of_its_days(interval_site: Site) -> None:
+    good = [f"M1,2024-10-{day}T{hour:02d}:00,1,A" for day in range(20, 24) for hour in range(24)]
+    data = text(HEADER, *good, *(f"M1,soon,{n},A" for n in range(60)))
+    deliver(interval_site.home / "landing", "meter_days", {"m.csv": data})
+    assert "64 rows read = 4 accepted + 0 superseding + 0 duplicate + 60 quarantined" in interval_site.run(
+        "ingest_meter_days"
+    )
+    worse = text(HEADER, *good, *(f"M1,soon,{n},A" for n in range(100)))
+    deliver(interval_site.home / "landing", "meter_days", {"m.csv": worse}, delivery_id="d2")
+    with pytest.raises(DataError, match="100 of its 196 rows break an error rule, most of them MD-00"):
+        interval_site.run("ingest_meter_days")
+
+
 def test_intervals_of_a_parquet_file_become_the_same_days(interval_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     feed = Path(os.environ["WATTLAKE_CONF"]) / "feeds" / "meter_days.yaml"
     feed.write_text(LONG.replace("curve_long", "curve_parquet"), encoding="utf-8")

@@ -305,6 +305,14 @@ def test_an_unreadable_value_is_a_gap_of_its_day_which_names_the_column(word: st
     assert (second["unreadable"], second["raw_values"], second["source_row"]) == ([], None, 2)
 
 
+def test_a_file_whose_times_are_all_other_than_declared_is_refused() -> None:
+    rows = "".join(f"M1,2013-05-{n % 28 + 1:02d}T00:00Z,{n}\n" for n in range(60))
+    with pytest.raises(BadFile, match=r"m\.csv, column time: of its first 60 times none can be read") as raised:
+        read(rows)
+    assert "2013" not in str(raised.value)
+    assert len(read(rows, curve(HALF_HOURS, stamps="utc"))) == 28
+
+
 def test_a_person_among_the_values_is_masked() -> None:
     (day,) = read("M1,2013-05-01T00:00,张晓伟")
     assert dict(day["raw_values"])["kwh"] == "[name]"
