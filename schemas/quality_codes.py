@@ -11,3 +11,6 @@ MEANING = {
     ESTIMATED_BY_SOURCE: "estimated by the source system before delivery",
     EDITED: "entered or changed by a person, with user and reason",
 }
+
+# what a feed maps its source's codes to
+NAMES = {"missing": MISSING, "measured": MEASURED, "estimated": ESTIMATED_BY_SOURCE, "edited": EDITED}

@@ -102,11 +102,17 @@ def _survey(judged: Judged, table: Table) -> None:
     """One pass over the staged rows: counts by delivery, file, date and broken rules; refusals."""
     received, plan = judged.received, judged.plan
     dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
+    # several rows of the file may make one of the table: the reader counts them
+    source_rows = F.sum("source_rows") if "source_rows" in judged.rows.columns else F.count("*")
     patterns = (
         judged.rows.groupBy(
             "delivery_id", "source_file", "file_error", "extra_columns", "broken_rules", "flags", dated.alias("on_date")
         )
-        .agg(F.count("*").alias("row_count"), F.max("source_row").alias("last_row"))
+        .agg(
+            F.count("*").alias("row_count"),
+            F.max("source_row").alias("last_row"),
+            source_rows.alias("source_rows"),
+        )
         .collect()
     )
     _warn_of_extra_columns(received, patterns)
@@ -148,7 +154,7 @@ def _refusals(received: Received, patterns: Sequence[Any]) -> dict[str, str]:
             # several rows come from one row of the file: its number counts
             rows_found[p.delivery_id, p.source_file] = max(rows_found[p.delivery_id, p.source_file], p.last_row or 0)
         else:
-            rows_found[p.delivery_id, p.source_file] += p.row_count
+            rows_found[p.delivery_id, p.source_file] += p.source_rows or 0
     for delivery in received.deliveries:
         if delivery.delivery_id in reasons:
             continue
@@ -167,16 +173,19 @@ def _refuse_by_share(judged: Judged, patterns: Sequence[Any]) -> None:
     limit = judged.received.ctx.settings.quality.max_quarantine_share
     read: Counter[str] = Counter()
     bad: Counter[str] = Counter()
+    bad_read: Counter[str] = Counter()
     by_rule: dict[str, Counter[str]] = {}
     for p in patterns:
-        read[p.delivery_id] += p.row_count
+        # the share is one of the file's rows: a day stands for as many as it was made from
+        read[p.delivery_id] += p.source_rows or 0
         if p.broken_rules:
             bad[p.delivery_id] += p.row_count
+            bad_read[p.delivery_id] += p.source_rows or 0
             for rule in p.broken_rules:
                 by_rule.setdefault(p.delivery_id, Counter())[rule] += p.row_count
     reasons = {rule.id: rule.reason for rule in judged.suite.rules}
-    for name, count in bad.items():
-        if name not in judged.plan.refused and count >= _FEWEST_FOR_SHARE and count > limit * read[name]:
+    for name, count in bad_read.items():
+        if name not in judged.plan.refused and bad[name] >= _FEWEST_FOR_SHARE and count > limit * read[name]:
             rule, _ = by_rule[name].most_common(1)[0]
             judged.plan.refused[name] = (
                 f"{count} of its {read[name]} rows break an error rule, most of them {rule} ({reasons.get(rule, '')}): "

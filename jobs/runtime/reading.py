@@ -32,7 +32,7 @@ from pyspark.sql.types import (
 
 from jobs.runtime.identities import Keys
 from jobs.runtime.landing import Delivery
-from schemas.feed import CURVE_READERS, Feed
+from schemas.feed import CURVE_READERS, CURVE_TARGETS, Feed
 
 _TYPES: dict[str, DataType] = {
     "string": StringType(),
@@ -113,7 +113,10 @@ def read_deliveries(
 def row_type(feed: Feed, readers: Readers) -> StructType:
     """Spark type of the rows which `read_deliveries` gives for a feed."""
     fields: list[StructField] = []
+    is_curve = feed.reader in CURVE_READERS
     for column in feed.columns:
+        if is_curve and column.target in CURVE_TARGETS:
+            continue
         if column.personal == "customer_no":
             fields += [StructField("customer_key", StringType()), StructField("customer_no_encrypted", StringType())]
         elif column.personal in {"name", "phone", "address"}:
@@ -122,7 +125,9 @@ def row_type(feed: Feed, readers: Readers) -> StructType:
             fields.append(StructField(column.target, _TYPES[column.type]))
     if feed.unpivot_key and feed.unpivot_value:
         fields += [StructField(feed.unpivot_key, StringType()), StructField(feed.unpivot_value, DoubleType())]
-    if feed.reader in CURVE_READERS:
+    if is_curve:
+        if all(column.target != "read_date" for column in feed.columns):
+            fields.append(StructField("read_date", DateType()))
         fields += _CURVE_FIELDS
     for name, kind in readers.metric_columns(feed.reader):
         fields.append(StructField(name, LongType() if kind == "int" else DoubleType()))
