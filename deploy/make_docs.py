@@ -78,10 +78,11 @@ def rules(suites: Iterable[Suite]) -> str:
     """All rules, by table."""
     lines = ["# Rules", "", f"{_MADE} They are in `expectations/`.", ""]
     lines += ["A rule is broken only where its condition is false: where a value is null, it is not.", ""]
+    lines += ["*Since* is the release in which the rule came. The data quality pages have a catalogue with counts.", ""]
     lines += _grid(("scope", "severity", "where it is broken"), ((*key, what) for key, what in SEVERITIES.items()))
     for suite in suites:
         lines += ["", f"## {suite.table}", ""]
-        lines += _grid(("id", "condition", "reason", "severity", "scope"), map(_rule, suite.rules))
+        lines += _grid(("id", "condition", "reason", "severity", "scope", "since"), map(_rule, suite.rules))
     return _text(lines)
 
 
@@ -104,7 +105,7 @@ def _facts(table: Table) -> Iterable[str]:
 
 
 def _rule(rule: Rule) -> tuple[str, ...]:
-    return rule.id, f"`{rule.condition}`", rule.reason, rule.severity, rule.scope
+    return rule.id, f"`{rule.condition}`", rule.reason, rule.severity, rule.scope, rule.since
 
 
 def _names(names: Sequence[str]) -> str:

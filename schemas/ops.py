@@ -2,7 +2,7 @@
 
 from pyspark.sql.types import ArrayType, LongType
 
-from schemas.common import DATE, DELIVERY_ID, DOUBLE, INSTANT, STRING, STRINGS
+from schemas.common import DATE, DELIVERY_ID, DOUBLE, INSTANT, INT, STRING, STRINGS
 from schemas.table import Column, Table
 
 LONG = LongType()
@@ -55,8 +55,8 @@ RECONCILIATION = Table(
 RULE_RESULTS = Table(
     name="ops.rule_results",
     comment="How often each rule was broken, by job run and delivery",
-    # a rerun with another outcome is another row; the same outcome is not written twice
-    key=("job", "run_date", "delivery_id", "rule_id", "rows_judged", "rows_broken"),
+    # a rerun with another outcome is the next revision; the same outcome is not written twice
+    key=("job", "run_date", "delivery_id", "rule_id", "revision"),
     columns=(
         Column("job", STRING, "Job which judged"),
         Column("run_date", DATE, "Date of the run"),
@@ -66,6 +66,12 @@ RULE_RESULTS = Table(
         Column("severity", STRING, "error or warn"),
         Column("rows_judged", LONG, "Rows judged"),
         Column("rows_broken", LONG, "Rows which broke the rule"),
+        Column(
+            "revision",
+            INT,
+            "1, and one more each time the same job and date came to another result: the highest holds. Null in rows "
+            "of before there were revisions, which are the earliest",
+        ),
     ),
     write="append",
     deletion_vectors=False,

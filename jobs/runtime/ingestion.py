@@ -291,7 +291,7 @@ def _close_books(judged: Judged) -> None:
     repeats = [(repeat, first) for repeat, first in received.repeats if first not in plan.refused]
     counted += [(repeat, Counts(read=repeat.rows_stated, duplicate=repeat.rows_stated)) for repeat, _ in repeats]
     books.append(RECONCILIATION, [_reconciled(received.feed, delivery, counts) for delivery, counts in counted])
-    books.append(RULE_RESULTS, _rule_results(judged))
+    books.revise(RULE_RESULTS, _rule_results(judged))
     books.append(
         DELIVERIES,
         [_ledger(received, by_id[name], "loaded", None, plan.touched.get(name, [])) for name in plan.counts]

@@ -1,11 +1,13 @@
 """What the documents promise of the code: one place for each library, suites and meanings for all tables."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from expectations import SUITES
+from expectations.rule import FIRST_RELEASE
 from jobs.runtime.cli import first_line, job_files
 from schemas import TABLES, VERSIONS
 
@@ -84,3 +86,13 @@ def test_ids_of_rules_are_unique_and_each_has_a_reason() -> None:
     rules = [rule for suite in SUITES.values() for rule in suite.rules]
     assert len({rule.id for rule in rules}) == len(rules)
     assert all(len(rule.reason) > 10 for rule in rules)
+
+
+def test_no_rule_came_with_a_release_that_is_not_out_yet() -> None:
+    def numbers(release: str) -> tuple[int, ...]:
+        return tuple(int(number) for number in re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", release).groups())
+
+    [current] = re.findall(r'version="(.+?)"', (REPO / "setup.py").read_text(encoding="utf-8"))
+    for suite in SUITES.values():
+        for rule in suite.rules:
+            assert numbers(FIRST_RELEASE) <= numbers(rule.since) <= numbers(current), rule.id
