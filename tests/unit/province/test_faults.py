@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -291,3 +292,8 @@ def test_faults_leave_the_truth_alone(new_province):
     clean.load("2025-06-10", "2025-06-20", {})
     faulty.load("2025-06-10", "2025-06-20", {"spike": 0.5, "late": 0.2, "kw_as_kwh": 1.0, "roll_over": 1.0})
     assert clean.truth() == faulty.truth()
+
+
+def test_every_class_is_explained():
+    page = (Path(__file__).parents[3] / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert [name for name in FAULT_CLASSES if page.count(f"\n| {name} |") != 1] == []

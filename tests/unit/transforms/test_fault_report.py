@@ -50,11 +50,12 @@ SCHEMAS = {
     "reconciliation": TABLES["ops.reconciliation"].struct,
 }
 POINTS = """
-    point_id | meter_id | customer_key | installed_from
-    p1       | m1       | k1           | 2025-01-01
-    p1b      | m1b      | k1           | 2025-01-01
-    p2       | m2       | k2           | 2025-01-01
-    p3       | m3       | k3           | 2025-01-01
+    point_id | meter_id | customer_key | installed_from | point_kind
+    p1       | m1       | k1           | 2025-01-01     | customer
+    p1b      | m1b      | k1           | 2025-01-01     | customer
+    p2       | m2       | k2           | 2025-01-01     |
+    p3       | m3       | k3           | 2025-01-01     | customer
+    d        | d        |              | 2025-01-01     | district
     """
 
 
@@ -123,11 +124,13 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         zero_run         | meter_days | m1       | c1          | 2025-06-01
         wrong_multiplier | meter_days | m2       | c2          | 2025-06-02
         kw_as_kwh        | meter_days | m3       | c3          | 2025-06-09
+        register_jump    | readings   | m1       | c1          | 2025-06-03
         """,
     )
     held = recorded(
         spark,
-        # beside the fault's own day: the customer's other meter, another day, before and since a wrong multiplier
+        # beside the fault's own day: the customer's other meter, another day, before and since a wrong multiplier, the
+        # day after a misread dial, the meter of a district
         meter_days="""
         meter_id | read_date  | flags
         m1       | 2025-06-01 | MD-11
@@ -136,6 +139,8 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         m2       | 2025-06-01 | MD-13
         m2       | 2025-06-02 | MD-11
         m2       | 2025-06-03 | MD-13
+        m1       | 2025-06-04 | MD-11
+        d        | 2025-06-02 | MD-11
         """,
     )
     said = findings(held).cache()
@@ -145,6 +150,7 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         "zero_run": 1,
         "wrong_multiplier": 1,
         "kw_as_kwh": 1,
+        "above_capacity": 1,
         "spike": 1,
     }
     # the rule speaks on the day after it began
