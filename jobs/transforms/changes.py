@@ -38,8 +38,8 @@ DAY_FEEDS = (
 class Facts:
     """The core tables on which a customer's day depends, and the time zone of its local dates.
 
-    `periods` are the meter periods of `points`. `points_before` and `customers_before` are values which gave way to
-    others: what a correction took from whom.
+    `periods` are the customers' meter periods of `points`. `points_before` and `customers_before` are values which gave
+    way to others: what a correction took from whom.
     """
 
     meter_days: DataFrame
@@ -128,7 +128,16 @@ class Delivered:
 NOTHING = Delivered()
 
 # what a row of a metering point says of its meter's energy, apart from when it ends
-_ON_POINT = ("meter_id", "multiplier", "customer_key", "district_id", "feeder_id", "county", "prefecture")
+_ON_POINT = (
+    "point_kind",
+    "meter_id",
+    "multiplier",
+    "customer_key",
+    "district_id",
+    "feeder_id",
+    "county",
+    "prefecture",
+)
 # before any reading
 _ALWAYS = "0001-01-01"
 
@@ -365,6 +374,8 @@ def _all_holders(meter_dates: DataFrame, ever: DataFrame) -> DataFrame:
     return (
         meter_dates.join(ever.select("point_id", "meter_id").distinct(), on="meter_id", how="inner")
         .join(ever.select("point_id", "customer_key").distinct(), on="point_id", how="inner")
+        # the meter of a district has no customer
+        .where("customer_key IS NOT NULL")
         .select("customer_key", "usage_date")
         .distinct()
     )
