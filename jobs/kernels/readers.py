@@ -1,11 +1,12 @@
 """Readers of delivered files by the name which a feed declares: bytes in, typed Arrow tables out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from jobs.kernels.curve_columns import METRIC_COLUMNS
 from jobs.kernels.curve_wide import iter_curves
+from jobs.kernels.editing import edited_days
 from jobs.kernels.files import BadFile, open_bytes
 from jobs.kernels.pseudonyms import customer_keys, encrypt_values
 from jobs.kernels.table_csv import read_table
@@ -35,6 +36,10 @@ class Readers:
             yield from iter_curves(plain, name, feed)
         else:
             yield read_table(plain, name, feed, pseudonymise, encrypt)
+
+    def edited(self, rows: pa.Table, feed: Feed, kwh: Mapping[int, float | None]) -> pa.Table:
+        """Meter days with intervals (from 0) as a person entered them, None for missing, and all that follows."""
+        return edited_days(rows, feed, kwh)
 
     def problem(self, error: Exception) -> str | None:
         """What is wrong with the file, for a person; None when the error is not the file's fault."""

@@ -38,7 +38,8 @@ class Books:
         data = pa.Table.from_pylist([{n: row.get(n) for n in schema.names} for row in new], schema=schema)
         path = self.path(table)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_deltalake(path, data, mode="append", description=table.comment, name=table.name)
+        # a column that was declared after the table had been made is added to it
+        write_deltalake(path, data, mode="append", description=table.comment, name=table.name, schema_mode="merge")
 
     def read(self, table: Table, **equal: Any) -> list[dict[str, Any]]:
         """Rows whose columns equal the given values; none when the table is not there yet."""
