@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +194,7 @@ def test_rows_whose_files_are_gone_are_not_released_and_nothing_changes(site: Si
 
     _deliver_bills(site, "d1", 1, WITHOUT_AMOUNT)
     shutil.rmtree(site.home / "landing" / "bills")
-    with pytest.raises(DataError, match="d1: not in .*put the delivery back"):
+    with pytest.raises(DataError, match=r"d1: not in .*put the delivery back"):
         _act(site, "release", BILLS, delivery="d1")
     assert _statuses(site, BILLS) == ["held"]
     assert _actions(site) == []
@@ -223,21 +225,10 @@ WRONG = {
 def test_what_is_asked_wrongly_is_said_in_one_line_and_changes_nothing(site: Site) -> None:
     _deliver_bills(site, "d1", 1, WITHOUT_AMOUNT)
     (row,) = _ids(site, BILLS)
+    base = {"table": "core.bills", "action": "correct", "reason": "r", "user": "u", "at": "2025-07-01T00:00:00+00:00"}
     for case, (said, message) in WRONG.items():
-        asked = {"row": row, "set": '{"total_yuan": "1"}', **said}
         with pytest.raises(UserError) as raised:
-            _act(site, "correct", BILLS, **asked) if "table" not in said and "action" not in said else site.run(
-                "replay_quarantine",
-                FIRST_DAY,
-                **{
-                    "table": "core.bills",
-                    "action": "correct",
-                    "reason": "r",
-                    "user": "u",
-                    "at": "2025-07-01T00Z",
-                    **asked,
-                },
-            )
+            site.run("replay_quarantine", FIRST_DAY, **{**base, "row": row, "set": '{"total_yuan": "1"}', **said})
         assert message in str(raised.value), case
         assert "\n" not in str(raised.value)
     assert _statuses(site, BILLS) == ["held"]
@@ -345,3 +336,17 @@ def test_rows_of_a_cancelled_delivery_do_not_come_back_and_what_a_person_entered
     assert len(_rows(site, BILLS, "bill_id")) == 1
     assert "1 accepted" in _act(site, "correct", BILLS, row=second, set='{"total_yuan": "2"}')
     assert _statuses(site, BILLS) == ["corrected", "corrected"]
+
+
+def test_tables_made_before_a_column_was_declared_get_it(site: Site) -> None:
+    ctx = site.context("look", FIRST_DAY)
+    held = QUARANTINES[BILLS.name]
+    ctx.lake.create(replace(held, columns=tuple(c for c in held.columns if c.name != "settled_by")))
+    older = replace(DELIVERIES, columns=tuple(c for c in DELIVERIES.columns if c.name != "cancels"))
+    entry = {"feed": "bills", "delivery_id": "d0", "manifest_sha256": "0", "status": "duplicate", "content_sha256": "0"}
+    ctx.books.append(older, [{**entry, "received_at": datetime(2025, 6, 1, tzinfo=UTC)}])
+    assert not rows_in_quarantine(ctx.lake, BILLS, Wanted())
+    _deliver_bills(site, "d1", 1, WITHOUT_AMOUNT)
+    assert "1 accepted" in _act(site, "correct", BILLS, row=_ids(site, BILLS)[0], set='{"total_yuan": "1"}')
+    (row,) = rows_in_quarantine(site.context("look", FIRST_DAY).lake, BILLS, Wanted())
+    assert row["settled_by"] == _actions(site)[0]["action_id"]
