@@ -19,11 +19,11 @@ from schemas import Table
 from schemas.feed import CURVE_READERS, Feed
 
 _INTERVAL = re.compile(r"kwh\[(\d{1,4})\]")
-# they follow from the curve, or from when the row was received
-_NOT_ENTERED = frozenset(
-    {"received_at", "delivery_id", "flags", "kwh", "quality", "interval_minutes", "total_kwh"}
-    | {"measured_count", "estimated_count", "missing_count"}
-)
+_NOT_ENTERED = {"received_at", "delivery_id", "flags"}
+# of a table of curves: they are the curve, which is entered by interval, or follow from it
+_OF_CURVES = {
+    *("kwh", "quality", "interval_minutes", "total_kwh", "measured_count", "estimated_count", "missing_count"),
+}
 _INT_BITS = 31
 
 
@@ -132,9 +132,11 @@ def _with_intervals(rows: DataFrame, feed: Feed, kwh: Mapping[int, float | None]
 
 
 def _type_of(table: Table, feed: Feed, name: str) -> DataType:
-    if name in _NOT_ENTERED or name not in table.column_names:
-        given = [c for c in table.column_names if c not in _NOT_ENTERED]
-        intervals = ", kwh[0], kwh[1], ..." if "kwh" in table.column_names else ""
+    has_curves = "quality" in table.column_names
+    closed = _NOT_ENTERED | _OF_CURVES if has_curves else _NOT_ENTERED
+    if name in closed or name not in table.column_names:
+        given = [c for c in table.column_names if c not in closed]
+        intervals = ", kwh[0], kwh[1], ..." if has_curves else ""
         raise UserError(f"{name} cannot be set. Columns of {table.name}: {', '.join(given)}{intervals}.")
     if any(c.target == name and c.personal for c in feed.columns):
         raise UserError(f"{name} may hold personal data and is not entered by hand: have the row delivered again.")

@@ -35,7 +35,6 @@ _MOST_BYTES = 2**20
 quarantine_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
     help="Rows which broke an error rule: look at them, release, correct or drop them.",
 )
 
@@ -105,6 +104,8 @@ def show(
     reasons = {rule.id: rule.reason for rule in SUITES[of_table.name].rules}
     values = Grid("column", "value", box=None, header_style="bold")
     for name, value in row.items():
+        if name == "raw_values":
+            continue
         values.add_row(name, escape(_shown(value)))
     console.print(values)
     for rule in row["broken_rules"] or ():
