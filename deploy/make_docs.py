@@ -57,15 +57,16 @@ def data_dictionary(tables: Iterable[Table]) -> str:
                 columns = tuple(column for column in columns if column not in origin.columns)
                 left_out = [name for name in origin.column_names if name not in table.column_names]
                 but = f" but {_names(left_out)}" if left_out else ""
-                lines += [f"All columns of {_link(origin)}{but}, and:", ""]
+                lines += [f"All columns of {_link(origin)}{but}{', and:' if columns else '.'}"]
+                lines += [""] if columns else []
             cells = ((f"`{c.name}`", f"`{c.type.simpleString()}`", c.comment) for c in columns)
-            lines += _grid(("column", "type", "meaning"), cells)
+            lines += _grid(("column", "type", "meaning"), cells) if columns else []
     return _text(lines)
 
 
 def _origin(table: Table, tables: Iterable[Table]) -> Table | None:
-    """The core table whose rows a table of refused rows or of earlier versions keeps; None for all other tables."""
-    if table.layer != "quarantine" and not table.noun.endswith("_versions"):
+    """The core table whose rows a table of refused rows, earlier versions or repeats keeps; None for all others."""
+    if table.layer != "quarantine" and not table.noun.endswith(("_versions", "_repeats")):
         return None
     for other in tables:
         kept = {column for column in other.columns if column.name != "flags"}

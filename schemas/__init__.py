@@ -4,10 +4,10 @@ from schemas.core import CORE
 from schemas.customers import CUSTOMER_IDENTITIES
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
-from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, RECONCILIATION, RULE_RESULTS
+from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, QUARANTINE_ACTIONS, RECONCILIATION, RULE_RESULTS
 from schemas.quarantine import QUARANTINES
 from schemas.table import Column, Table
-from schemas.versions import VERSIONS
+from schemas.versions import REPEATS, VERSIONS
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -26,11 +26,13 @@ TABLES: dict[str, Table] = {
         DELIVERIES,
         RECONCILIATION,
         RULE_RESULTS,
+        QUARANTINE_ACTIONS,
         JOB_RUNS,
         CONSUMPTIONS,
         *VERSIONS.values(),
+        *REPEATS.values(),
         *QUARANTINES.values(),
     )
 }
 
-__all__ = ["QUARANTINES", "TABLES", "VERSIONS", "Column", "Table"]
+__all__ = ["QUARANTINES", "REPEATS", "TABLES", "VERSIONS", "Column", "Table"]

@@ -1,6 +1,6 @@
 """Readers of delivered files by the name which a feed declares: bytes in, typed Arrow tables out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -8,6 +8,7 @@ from jobs.kernels.curve_columns import METRIC_COLUMNS
 from jobs.kernels.curve_long import iter_long
 from jobs.kernels.curve_parquet import iter_curve_parquet
 from jobs.kernels.curve_wide import iter_curves
+from jobs.kernels.editing import edited_days
 from jobs.kernels.files import BadFile, open_bytes
 from jobs.kernels.green_button import iter_green_button
 from jobs.kernels.nem12 import iter_nem12
@@ -58,6 +59,10 @@ class Readers:
             yield from iter_table_parquet(plain, name, feed, pseudonymise, encrypt)
         else:
             raise ValueError(f"feed {feed.name}: no reader is called {feed.reader}")
+
+    def edited(self, rows: pa.Table, feed: Feed, kwh: Mapping[int, float | None]) -> pa.Table:
+        """Meter days with intervals (from 0) as a person entered them, None for missing, and all that follows."""
+        return edited_days(rows, feed, kwh)
 
     def problem(self, error: Exception) -> str | None:
         """What is wrong with the file, for a person; None when the error is not the file's fault."""

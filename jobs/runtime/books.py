@@ -84,6 +84,7 @@ class Books:
         data = pa.Table.from_pylist([{n: row.get(n) for n in schema.names} for row in rows], schema=schema)
         path = self.path(table)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # a column that was declared after the table had been made is added to it
         write_deltalake(path, data, mode="append", schema_mode="merge", description=table.comment, name=table.name)
 
     # -- read -----------------------------------------------------------------------------------------------------

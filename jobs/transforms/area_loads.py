@@ -52,7 +52,7 @@ def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -
     if touched.everything:
         dates = held
     else:
-        dates = metered_dates(touched, facts.meter_days, facts.readings)
+        dates = metered_dates(touched, facts)
         if touched.has("metering_points"):
             since = meters_since(touched, facts) if since is None else since
             dates = dates.unionByName(metered_since(held, since))

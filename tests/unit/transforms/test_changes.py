@@ -118,10 +118,13 @@ def test_changes_are_sorted_by_feed() -> None:
         def __init__(self, feed: str, delivery_id: str, *days: int) -> None:
             self.feed, self.delivery_id = feed, delivery_id
             self.touched_dates = [date(2025, 6, day) for day in days]
+            self.cancels = ["x"] if delivery_id == "c" else []
 
-    loaded = [Loaded("meter_days", "b", 2, 1), Loaded("bills", "x"), Loaded("meter_days", "a", 2)]
+    loaded = [Loaded("meter_days", "b", 2, 1), Loaded("bills", "c"), Loaded("meter_days", "a", 2)]
     touched = touched_by(loaded, everything=False)
     assert touched.of("meter_days") == Delivered(("a", "b"), (date(2025, 6, 1), date(2025, 6, 2)))
+    assert touched.of("bills") == Delivered(("c",), (), cancelling=("c",))
+    assert touched.takes_away
     assert touched.has("bills", "payments")
     assert not touched.has("payments")
 
