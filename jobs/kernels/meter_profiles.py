@@ -155,7 +155,7 @@ def _faulty_days(kwh: Floats) -> Bools:
     for measure in (energy, filled.max(axis=1)):
         ranked = -np.sort(-np.where(has_value, measure, 0.0), axis=0)
         next_in_rank = np.take_along_axis(ranked, allowed[None, :], axis=0)[0]
-        faulty |= has_value & (measure > _FAULTY_RATIO * next_in_rank) & (next_in_rank > 0) & (allowed > 0)
+        faulty |= has_value & (measure > _FAULTY_RATIO * next_in_rank) & (next_in_rank > 0)
     return faulty
 
 
@@ -257,6 +257,6 @@ def _runs(filled: Floats, known: Bools) -> tuple[Counts, Counts]:
         now[0] = np.where(is_zero, now[0] + 1, 0)
         now[1] = np.where(is_equal, np.where(value == before, now[1], 0) + 1, 0)
         np.maximum(longest, now, out=longest)
-        before = np.where(there, value, np.nan)
+        before = value
     zero, constant = longest.max(axis=1)
     return zero, constant
