@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.kernels.customer_curves import SUM_CHECK_DIAL_KWH, SUM_CHECK_SHARE
-from jobs.kernels.energy_ranges import added, covariances, faded, quantiles
+from jobs.kernels.energy_ranges import added, covariances, faded, far_alike, quantiles
 from jobs.kernels.gap_edges import GapEdges
 from schemas.quality_codes import CLASS_PROFILE, LINEAR, MISSING, OWN_PROFILE, SCALED
 
@@ -71,9 +71,9 @@ class MeterDays:
 
     expected: (points,), False at a time which the date does not have: no estimate there. register_kwh: what the
     registers counted on the day. own, spread: mean and standard deviation of the meter's own profile at these times,
-    NaN throughout for a meter without one. daily_kwh: the meter's mean day, highest_kwh: the highest interval it
-    showed. class_shape: profile of its usage class in any unit. before, after: the last value of the day before and the
-    first of the day after.
+    NaN throughout for a meter without one. daily_kwh, daily_spread_kwh: the same of the meter's whole days;
+    highest_kwh: the highest interval it showed. class_shape: profile of its usage class in any unit. before, after: the
+    last value of the day before and the first of the day after.
     """
 
     kwh: Floats
@@ -83,6 +83,7 @@ class MeterDays:
     own: Floats
     spread: Floats
     daily_kwh: Floats
+    daily_spread_kwh: Floats
     highest_kwh: Floats
     class_shape: Floats
     before: Floats
@@ -133,7 +134,8 @@ def estimated(days: MeterDays) -> Estimates:
     kwh = _blended(line, shape, share, filled, residual, to_total)
     spread = _spread(days, profile, is_class, kwh, share, code)
     # how an interval's error goes with those of all others of the gap; their sum is the variance of its energy
-    with_others = covariances(spread, days.interval_minutes)
+    far = far_alike(days.spread, days.daily_spread_kwh, days.interval_minutes)
+    with_others = covariances(spread, far, days.interval_minutes)
     variance = added(with_others)
     of_sum = with_others**2 * np.where(to_total & (variance > 0), 1 / np.where(variance > 0, variance, 1.0), 0.0)
     low, high = quantiles(kwh, np.sqrt(np.maximum(spread**2 - of_sum, 0.0)))
