@@ -35,6 +35,8 @@ LINEAR_TOTAL_MINUTES = 360
 
 # share of the straight line at a distance from the nearest value, 1.24 exp(-minutes/60), and never above 1
 _LINE_SHARE, _LINE_MINUTES = 1.24, 60.0
+# half of the line follows the profile in a gap of this length
+_BENT_MINUTES = 60.0
 # level of the day beside its profile: values count by exp(-minutes/120) and a little however far, against a prior
 # belief in the profile's own level which weighs as much as two hours of it
 _LEVEL_MINUTES, _LEVEL_FAR, _PRIOR_MINUTES = 120.0, 0.1, 120.0
@@ -121,16 +123,19 @@ def estimated(days: MeterDays) -> Estimates:
     known = ~np.isnan(days.kwh)
     gap = ~known & days.expected[:, None]
     # a value below zero is a fault, or fed in: an estimate has no part in it
-    positive = (np.maximum(part, 0.0) for part in (days.kwh, days.before, days.after))
-    around = GapEdges.of(*positive)
+    kwh, before, after = (np.maximum(part, 0.0) for part in (days.kwh, days.before, days.after))
+    around = GapEdges.of(kwh, before, after)
+    gap_minutes = around.gap_minutes(days.interval_minutes)
     residual, verdict = _residual(days, gap, known)
     is_total_right = (verdict == SCALED_TO) | (verdict == ZERO_LEFT)
     profile, is_class = _profile(days, known, np.where(is_total_right, days.register_kwh, days.daily_kwh))
-    code, verdict = _methods(gap, around.gap_minutes(days.interval_minutes), profile, is_class, verdict)
+    code, verdict = _methods(gap, gap_minutes, profile, is_class, verdict)
     filled, to_total = code != MISSING, (verdict == SCALED_TO) | (verdict == ZERO_LEFT)
-    line = around.line()
+    shape = profile * _level(days, known, profile, is_class)
+    off = GapEdges.of(kwh - shape, before - shape[-1], after - shape[0])
+    line = _bent(around.line(), np.maximum(shape + off.line(), 0.0), np.where(code == LINEAR, 0.0, gap_minutes))
+    shape = np.where(code == LINEAR, line, shape)
     share = _line_share(code, around, known, days.interval_minutes)
-    shape = np.where(code == LINEAR, line, profile * _level(days, known, profile, is_class))
     kwh = _blended(line, shape, share, filled, residual, to_total)
     spread = _spread(days, profile, is_class, kwh, share, code)
     # how an interval's error goes with those of all others of the gap; their sum is the variance of its energy
@@ -244,6 +249,16 @@ def _level(days: MeterDays, known: Bools, profile: Floats, is_class: Bools) -> F
         far = _LEVEL_FAR * (added(part) + first + last)
         sums.append(faded(part, first, kept) + faded(part[::-1], last, kept)[::-1] + far + prior)
     return np.where(sums[1] > 0, sums[0] / np.where(sums[1] > 0, sums[1], 1.0), 1.0)
+
+
+def _bent(line: Floats, beside: Floats, gap_minutes: Floats) -> Floats:
+    """(points, rows) the straight line, in a long gap the line that keeps its distance from the profile.
+
+    From a high evening to a high morning a straight line runs above the night between them.
+    """
+    with np.errstate(divide="ignore"):
+        share = 1 / (1 + _BENT_MINUTES / gap_minutes)
+    return np.where(np.isnan(beside), line, line + (np.nan_to_num(beside) - line) * share)
 
 
 def _line_share(code: Codes, around: GapEdges, known: Bools, interval_minutes: int) -> Floats:

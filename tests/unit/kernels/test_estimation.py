@@ -142,6 +142,16 @@ def test_the_middle_of_a_long_gap_follows_the_profile_and_its_ends_the_values_be
     assert set(codes[12:36]) == {OWN_PROFILE}
 
 
+def test_the_line_across_a_long_gap_does_not_run_above_the_low_hours_in_it() -> None:
+    profile = np.where((np.arange(HALF_HOURS) >= 12) & (np.arange(HALF_HOURS) < 24), 0.2, 2.0)
+    kwh = profile.copy()
+    kwh[12:24] = NAN
+    values, _, _ = filled(day(kwh.tolist(), own=profile.tolist()))
+    # straight across it would begin near 1.4
+    assert 0.2 < values[12] < 0.6
+    assert values[18] == pytest.approx(0.2, abs=0.02)
+
+
 def test_a_day_that_is_high_beside_its_profile_is_high_in_the_gap() -> None:
     gap = slice(20, 30)
     low, usual, high = (filled(day(half_hours(gap, level), own=1.0))[0][25] for level in (0.5, 1.0, 2.0))
