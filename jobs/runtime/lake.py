@@ -106,11 +106,10 @@ class Lake:
         )
 
     def _add_columns(self, table: Table) -> None:
-        """A column that was declared after the table had been made is added to it, null in all rows."""
-        have = {field.name for field in DeltaTable(str(self.path(table))).schema().fields}
-        lacking = [c for c in table.columns if c.name not in have]
-        if lacking:
-            columns = ", ".join(f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in lacking)
+        held = {field.name for field in DeltaTable(str(self.path(table))).schema().fields}
+        missing = [column for column in table.columns if column.name not in held]
+        if missing:
+            columns = ", ".join(f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in missing)
             self._session().sql(f"ALTER TABLE {self._sql_name(table)} ADD COLUMNS ({columns})")
 
     @_retry_conflicts
