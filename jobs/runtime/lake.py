@@ -106,6 +106,7 @@ class Lake:
         )
 
     def _add_columns(self, table: Table) -> None:
+        """A column that was declared after the table had been made is added to it, null in all rows."""
         held = {field.name for field in DeltaTable(str(self.path(table))).schema().fields}
         missing = [column for column in table.columns if column.name not in held]
         if missing:
