@@ -4,9 +4,10 @@ from schemas.core import CORE
 from schemas.customers import CUSTOMER_IDENTITIES
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
-from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, RECONCILIATION, RULE_RESULTS
+from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, RECONCILIATION, REVALIDATIONS, RULE_RESULTS
 from schemas.quarantine import QUARANTINES
 from schemas.table import Column, Table
+from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 from schemas.versions import VERSIONS
 
 TABLES: dict[str, Table] = {
@@ -14,6 +15,8 @@ TABLES: dict[str, Table] = {
     for table in (
         *CORE,
         CUSTOMER_IDENTITIES,
+        VALIDATED_DAYS,
+        REVALIDATED_DAYS,
         CUSTOMER_DAYS,
         CUSTOMER_MONTHS,
         AREA_LOADS,
@@ -28,6 +31,7 @@ TABLES: dict[str, Table] = {
         RULE_RESULTS,
         JOB_RUNS,
         CONSUMPTIONS,
+        REVALIDATIONS,
         *VERSIONS.values(),
         *QUARANTINES.values(),
     )

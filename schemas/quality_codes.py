@@ -11,3 +11,5 @@ MEANING = {
     ESTIMATED_BY_SOURCE: "estimated by the source system before delivery",
     EDITED: "entered or changed by a person, with user and reason",
 }
+
+LISTED = ", ".join(f"{code} {meaning}" for code, meaning in MEANING.items())
