@@ -23,19 +23,29 @@ _AGAIN = "deliver the file again"
 class BadFile(Exception):  # noqa: N818 - a name for people: it becomes the message in the ledger, not a crash
     """A file cannot be read as its feed declares. Its text is one line: file, row, column, what is wrong, what to do.
 
-    `row` is the number of the data row, from 1, without the header. The text never quotes what a data row holds.
+    `row` is the number of the data row, from 1, without the header; of a file whose lines are not all data, `line` is
+    the number of the line, from 1. The text never quotes what a data row holds.
     """
 
-    def __init__(self, file: str, problem: str, remedy: str, row: int | None = None, column: str | None = None) -> None:
+    def __init__(
+        self,
+        file: str,
+        problem: str,
+        remedy: str,
+        row: int | None = None,
+        column: str | None = None,
+        line: int | None = None,
+    ) -> None:
         """Where, what, and what to do."""
-        super().__init__(file, problem, remedy, row, column)
-        self.file, self.problem, self.remedy, self.row, self.column = file, problem, remedy, row, column
+        super().__init__(file, problem, remedy, row, column, line)
+        self.file, self.problem, self.remedy = file, problem, remedy
+        self.row, self.column, self.line = row, column, line
 
     def __str__(self) -> str:
         """One line."""
-        row = f", row {self.row}" if self.row is not None else ""
-        column = f", column {self.column}" if self.column is not None else ""
-        return f"{self.file}{row}{column}: {self.problem}: {self.remedy}."
+        places = {"line": self.line, "row": self.row, "column": self.column}
+        where = "".join(f", {name} {place}" for name, place in places.items() if place is not None)
+        return f"{self.file}{where}: {self.problem}: {self.remedy}."
 
 
 def sha256(data: bytes) -> str:

@@ -7,6 +7,10 @@ import pyarrow as pa
 from jobs.kernels.curve_columns import METRIC_COLUMNS
 from jobs.kernels.curve_wide import iter_curves
 from jobs.kernels.files import BadFile, open_bytes
+from jobs.kernels.green_button import iter_green_button
+from jobs.kernels.nem12 import iter_nem12
+from jobs.kernels.nem13 import METRIC_COLUMNS as NEM13_COLUMNS
+from jobs.kernels.nem13 import iter_nem13
 from jobs.kernels.pseudonyms import customer_keys, encrypt_values
 from jobs.kernels.table_csv import read_table
 from schemas.feed import CURVE_READERS, Feed
@@ -17,6 +21,8 @@ class Readers:
 
     def metric_columns(self, reader: str) -> Sequence[tuple[str, str]]:
         """Columns (name, "int" or "float") which a reader adds for the rules."""
+        if reader == "nem13":
+            return NEM13_COLUMNS
         return METRIC_COLUMNS if reader in CURVE_READERS else ()
 
     def read(
@@ -33,6 +39,12 @@ class Readers:
         plain = open_bytes(data, name)
         if feed.reader == "curve_wide":
             yield from iter_curves(plain, name, feed)
+        elif feed.reader == "nem12":
+            yield from iter_nem12(plain, name, feed)
+        elif feed.reader == "nem13":
+            yield from iter_nem13(plain, name, feed)
+        elif feed.reader == "green_button":
+            yield from iter_green_button(plain, name, feed)
         else:
             yield read_table(plain, name, feed, pseudonymise, encrypt)
 

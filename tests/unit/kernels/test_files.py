@@ -77,5 +77,14 @@ def test_a_bad_file_keeps_its_words_on_the_way_from_a_worker() -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+def test_a_message_of_a_file_whose_lines_are_not_all_data_names_the_line() -> None:
+    error = BadFile("a.csv", "it goes on after its end", "deliver it again", line=7)
+    assert (str(error), error.line, error.row) == (
+        "a.csv, line 7: it goes on after its end: deliver it again.",
+        7,
+        None,
+    )
+
+
 def test_the_checksum_is_that_of_manifests() -> None:
     assert sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,7 +1,13 @@
 import gzip
+import io
+from datetime import date
+from fnmatch import fnmatchcase
+from zipfile import ZipFile
 
 from jobs.kernels.files import BadFile
 from jobs.kernels.readers import READERS
+from jobs.runtime.reading import row_type
+from jobs.runtime.settings import FeedFiles
 from schemas.feed import Curve, Feed, FeedColumn
 
 CURVES = Feed(
@@ -39,3 +45,32 @@ def test_only_a_fault_of_the_file_has_words() -> None:
         READERS.problem(BadFile("a.csv", "it is empty", "deliver it again")) == "a.csv: it is empty: deliver it again."
     )
     assert READERS.problem(KeyError("a.csv")) is None
+
+
+def test_files_of_the_australian_market_are_read_as_its_example_feeds_declare() -> None:
+    values = ",".join(["0.5"] * 48)
+    sent = {
+        "nem12": f"200,NMI0000001,E1,1,E1,N1,S1,kWh,30,\n300,20240701,{values},A,,,20240702010203,",
+        "nem13": "250,NMI0000001,11,1,11,,S1,E,100,20240701000000,A,,,103,20240702000000,E64,,,3,kWh,,20240702010203,",
+    }
+    read = {}
+    for version, records in sent.items():
+        feed = FeedFiles("examples", "UTC").load(version)
+        name = f"{version.upper()}#0001#MDP#RETAILER.ZIP"
+        assert fnmatchcase(name, feed.pattern)
+        packed = io.BytesIO()
+        with ZipFile(packed, "w") as archive:
+            archive.writestr("0001.csv", f"100,{version.upper()},202407020102,MDP,RETAILER\n{records}\n900\n")
+        ((rows, extra),) = READERS.read(packed.getvalue(), name, feed, b"s" * 32, b"k" * 64)
+        assert extra == []
+        # what Spark is told of a row is what there is
+        delivered = {"delivery_id", "business_date", "received_at", "file_error", "extra_columns"}
+        assert set(row_type(feed, READERS).names) - delivered == set(rows.column_names)
+        read[version] = rows.to_pylist()
+    (day,) = read["nem12"]
+    assert (day["meter_id"], day["read_date"], day["channel"]) == ("NMI0000001-E1", date(2024, 7, 1), "import")
+    assert (day["suffix"], day["meter_serial_number"], day["total_kwh"]) == ("E1", "S1", 24)
+    before, after = read["nem13"]
+    assert (before["read_date"], before["reading_kwh"], before["day_kwh"]) == (date(2024, 6, 30), 100, None)
+    assert (after["read_date"], after["reading_kwh"], after["day_kwh"]) == (date(2024, 7, 1), 103, 3)
+    assert (after["register_code"], after["quality_method"]) == ("total", "E64")
