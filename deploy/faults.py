@@ -84,7 +84,8 @@ def main(
         for number, day in enumerate(dates):
             begun = time.monotonic()
             run("generate_province", day, env, options if number == 0 else ())
-            for step in (REFERENCE, (*METER, *BILLING_AND_SERVICE), *((job,) for job in VALIDATION), ("build_customer_days",)):
+            one_by_one = ((job,) for job in (*VALIDATION, "build_customer_days"))
+            for step in (REFERENCE, (*METER, *BILLING_AND_SERVICE), *one_by_one):
                 # as Airflow would run them: what does not wait for another one, two at a time
                 with ThreadPoolExecutor(max_workers=2) as pool:
                     list(pool.map(partial(run, day=day, env=env), step))

@@ -4,6 +4,7 @@ from schemas.core import CORE
 from schemas.customers import CUSTOMER_IDENTITIES
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
+from schemas.meter_profiles import METER_PROFILES
 from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, RECONCILIATION, REVALIDATIONS, RULE_RESULTS
 from schemas.quarantine import QUARANTINES
 from schemas.table import Column, Table
@@ -15,6 +16,7 @@ TABLES: dict[str, Table] = {
     for table in (
         *CORE,
         CUSTOMER_IDENTITIES,
+        METER_PROFILES,
         VALIDATED_DAYS,
         REVALIDATED_DAYS,
         CUSTOMER_DAYS,

@@ -195,9 +195,6 @@ def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
     return Touched({f: Delivered(tuple(sorted(ids[f])), tuple(sorted(dates[f]))) for f in ids}, everything)
 
 
-# the feeds on which a validated meter day depends
-VALIDATION_FEEDS = ("meter_days", "register_readings", "metering_points", "customers", "tariffs", "calendar")
-
 # a row of these feeds changes the days of some meters from a date on
 OF_METERS = ("metering_points", "customers", "tariffs")
 # a row of these feeds changes the days which it names

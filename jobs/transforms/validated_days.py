@@ -1,7 +1,7 @@
 """features.validated_days: a meter and a local date, with all that its curve is to be held against."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -24,12 +24,16 @@ from jobs.transforms.changes import (
     meters_since,
     union_of,
 )
+from jobs.transforms.meter_profiles import PAST_DAYS
 from jobs.transforms.metering import customer_periods, dial_difference, holds_on
 from schemas.validated_days import VALIDATED_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 METER_DAY = ["meter_id", "read_date"]
+
+# the feeds on which a validated meter day depends
+VALIDATION_FEEDS = ("meter_days", "register_readings", "metering_points", "customers", "tariffs", "calendar")
 REGISTER_CODES = ("total", "sharp", "peak", "flat", "valley")
 
 # what the kernel of evidence adds, as Spark sees it
@@ -113,7 +117,9 @@ def days_with_context(keys: DataFrame, facts: Facts, profiles: DataFrame) -> Dat
 
     `facts` hold the readings of the two dates before and the one after, and the meter days of one before and after.
     """
-    curves = facts.meter_days.select(*METER_DAY, "interval_minutes", "kwh", "quality", "flags", "received_at")
+    curves = facts.meter_days.select(
+        *METER_DAY, "interval_minutes", "kwh", "quality", F.col("flags").alias("delivered_flags"), "received_at"
+    )
     complete = facts.meter_days.where("missing_count = 0").select(*METER_DAY, "total_kwh")
 
     def neighbour(days: int, name: str) -> DataFrame:
@@ -132,7 +138,24 @@ def days_with_context(keys: DataFrame, facts: Facts, profiles: DataFrame) -> Dat
         .drop("connection")
         .withColumn("multiplier", F.coalesce("multiplier", F.lit(1.0)))
         .withColumn("week_start", F.date_trunc("week", "read_date").cast("date"))
-        .join(profiles, ["meter_id", "week_start"], "left")
+        .join(_usual(profiles), ["meter_id", "week_start"], "left")
+    )
+
+
+def _usual(profiles: DataFrame) -> DataFrame:
+    """A meter and a week with its profile, under the names by which the rules and the kernels know it."""
+    return profiles.select(
+        "meter_id",
+        "week_start",
+        F.col("interval_minutes").alias("profile_minutes"),
+        F.col("days").alias("profile_days"),
+        "working_kwh",
+        "other_kwh",
+        "spread_kwh",
+        F.col("daily_kwh").alias("usual_daily_kwh"),
+        F.col("highest_kwh").alias("usual_max_kwh"),
+        F.col("longest_zero_run").alias("usual_zero_run"),
+        F.col("longest_constant_run").alias("usual_constant_run"),
     )
 
 
@@ -170,8 +193,6 @@ def _holding(connections: str, day: str) -> Column:
 
 # -- which days -------------------------------------------------------------------------------------------------------
 
-# a meter's past, as the days of a week are held against, are the days so far before the Monday of the week
-PAST_DAYS = 28
 # what is held of a day tells whether anything beside its own curve and registers has a say in it
 _RESTS_ON_OTHERS = "size(flags) > 0 OR missing_count > 0 OR estimated_count > 0 OR sum_gap_kwh IS NULL"
 
@@ -204,6 +225,29 @@ def days_to_validate(touched: Touched, facts: Facts, dates: Sequence[date], fres
     parts.append(unsettled.join(_beside(direct, max(dates)), METER_DAY, "left_semi").select(*METER_DAY))
     parts.append(_mistakable(unsettled, direct))
     return union_of(parts).join(listed, "read_date", "left_semi").distinct()
+
+
+def with_expectation(keys: DataFrame, facts: Facts) -> DataFrame:
+    """Grain of `keys`, without those of which neither a meter is installed nor a curve was sent: adds is_expected."""
+    dates = keys.select("read_date").distinct()
+    sent = facts.meter_days.join(F.broadcast(dates), "read_date", "left_semi").select(*METER_DAY)
+    there = keys.join(sent.withColumn("is_sent", F.lit(True)), METER_DAY, "left")
+    known = there.join(expected_days(facts.periods, dates), METER_DAY, "left")
+    return known.where("is_sent OR is_expected IS NOT NULL").select(
+        *METER_DAY, F.coalesce("is_expected", F.lit(False)).alias("is_expected"), F.lit(True).alias("is_made")
+    )
+
+
+def dates_between(days: Sequence[date]) -> list[date]:
+    """All dates from the first to the last of the days."""
+    if not days:
+        return []
+    return [min(days) + timedelta(days=n) for n in range((max(days) - min(days)).days + 1)]
+
+
+def dates_with_neighbours(dates: Sequence[date]) -> list[date]:
+    """The dates with those on both sides of each."""
+    return sorted({day + timedelta(days=n) for day in dates for n in (-1, 0, 1)})
 
 
 def _beside(direct: DataFrame, until: date) -> DataFrame:
@@ -284,3 +328,41 @@ def changed_days(made: DataFrame, held: DataFrame) -> DataFrame:
     said = F.xxhash64(*(F.col(name).cast(VALIDATED_DAYS.type_of(name)) for name in names))
     before = held.select(*METER_DAY, said.alias("said_before"))
     return made.join(before, METER_DAY, "left").where(~said.eqNullSafe(F.col("said_before"))).drop("said_before")
+
+
+FINISHED = ("interval_minutes", "kwh", "quality", "total_kwh", "measured_count", "estimated_count", "missing_count",
+            "estimate_sd_kwh")  # fmt: skip
+
+
+def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFrame:
+    """Grain of `flagged` (with found_flags, the rules which validation found broken): every column of the table.
+
+    The evidence stays, as the suite judges what is written by it once more.
+    """
+    rows = flagged.withColumn("flags", F.col("found_flags")).drop("found_flags")
+    kept = [field for field in rows.schema.fields if field.name not in FINISHED]
+    result = StructType([*kept, *(StructField(name, VALIDATED_DAYS.type_of(name)) for name in FINISHED)])
+    made = rows.mapInArrow(finish, result)
+    # an estimate made without any reading of the date is known when the date has ended
+    ended = F.to_utc_timestamp(F.date_add("read_date", 1).cast("timestamp"), time_zone)
+    delivered = F.coalesce("delivered_flags", F.array().cast("array<string>"))
+    return made.withColumns(
+        {
+            "flags": F.array_sort(F.array_distinct(F.concat(delivered, "flags"))),
+            "available_at": F.coalesce(F.greatest("received_at", "register_received_at", "point_received_at"), ended),
+        }
+    )
+
+
+def no_longer_expected(keys: DataFrame, made: DataFrame, held: DataFrame) -> DataFrame:
+    """A day which was looked at, is held, and not made any more; with `keep` false."""
+    looked_at = keys.select(*METER_DAY)
+    gone = held.join(looked_at, METER_DAY, "left_semi").join(made.select(*METER_DAY), METER_DAY, "left_anti")
+    return gone.select(*METER_DAY, F.lit(False).alias("keep"))
+
+
+def made_beside(changed: DataFrame, gone: DataFrame, touched: Touched, facts: Facts) -> DataFrame:
+    """A meter and a date which was made anew, or is gone, although no delivery names it."""
+    direct = metered_dates(touched, facts).withColumnRenamed("usage_date", "read_date")
+    every = changed.select(*METER_DAY).unionByName(gone.select(*METER_DAY))
+    return every.join(direct, METER_DAY, "left_anti")

@@ -1,0 +1,249 @@
+"""What is known of a meter's past, one profile a week: made from the 28 days before the week's Monday.
+
+A profile has one mean curve for working days and one for the others, how far single days lie from them, and a few
+figures of the whole window. It is what estimation fills gaps with and what validation compares a day with. All sums
+run over days and points in their order, so a meter's profile has the same bits whatever batch it comes in.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs.kernels.clock import MINUTES_A_DAY, DayClock
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int32]
+
+WINDOW_DAYS = 28
+HOURS = 24
+# measured on half-hours of London households (jobs/kernels/protocol_f.py): how fast a day loses weight, how much more a
+# day of the same type says than one of the other, and what a slot takes from each of its two neighbours
+_MEMORY_DAYS = 16.0
+_SAME_TYPE = 4.0
+_NEIGHBOUR = 0.15
+# with fewer days than this a class profile at the level of the meter's own few days is as good
+FEWEST_DAYS = 4
+# a day with this many times the energy, or the highest interval, of the days next to it in rank is a fault
+_FAULTY_RATIO = 4.0
+_NIGHT_MINUTES = 360
+
+
+@dataclass(frozen=True, eq=False)
+class MeterProfiles:
+    """Profiles of meters on one grid of clock times. NaN where nothing is known.
+
+    working_kwh, other_kwh: (slots, meters), the mean of an interval on the two types of day. spread_kwh: (24, meters),
+    the standard deviation of a new day's intervals from it in each hour of the clock, which tells as much as one a slot.
+    Everything else: (meters,). daily_kwh and daily_spread_kwh: mean
+    and standard deviation of complete days. highest_kwh: highest interval; zero_share: share of intervals which are
+    zero; longest_zero_run, longest_constant_run: in intervals, within a day, the second of equal values other than
+    zero; night_min_kwh: mean over days of the lowest interval before 06:00. days: days with any value that were used;
+    dropped_days: those left out as faulty.
+    """
+
+    working_kwh: Singles
+    other_kwh: Singles
+    spread_kwh: Singles
+    days: Counts
+    dropped_days: Counts
+    daily_kwh: Singles
+    daily_spread_kwh: Singles
+    highest_kwh: Singles
+    zero_share: Singles
+    longest_zero_run: Counts
+    longest_constant_run: Counts
+    night_min_kwh: Singles
+
+    def of_type(self, is_working: bool) -> Singles:
+        """(slots, meters) mean curve of a type of day; NaN for meters with too few days behind it."""
+        curve = self.working_kwh if is_working else self.other_kwh
+        return np.where(self.days >= FEWEST_DAYS, curve, np.float32(np.nan))
+
+    def take(self, meters: Ints) -> "MeterProfiles":
+        """Profiles of some meters, in that order."""
+        return MeterProfiles(**{f.name: getattr(self, f.name)[..., meters] for f in fields(self)})
+
+
+def laid_out(kwh: npt.NDArray[np.floating], meter: Ints, day: Ints, meters: int) -> Floats:
+    """(WINDOW_DAYS, slots, meters) from meter days in any order: kwh (slots, rows), meter and day (rows,) their place.
+
+    day: 0 is the window's oldest, 27 the Sunday before the week. Rows outside the window are left out.
+    """
+    cube = np.full((WINDOW_DAYS, meters, len(kwh)), np.nan)
+    inside = (day >= 0) & (day < WINDOW_DAYS)
+    cube[day[inside], meter[inside]] = kwh.T[inside]
+    return np.ascontiguousarray(cube.transpose(0, 2, 1))
+
+
+def on_clock(kwh: Floats, clock: DayClock) -> Floats:
+    """(slots, rows) by time of the clock from curves (points, rows) of a date: as many slots as 24 hours have.
+
+    Of a time which the clock shows twice the mean, of one which it skips nothing.
+    """
+    slots = MINUTES_A_DAY // clock.interval_minutes
+    total, count = np.zeros((slots, kwh.shape[1])), np.zeros((slots, kwh.shape[1]))
+    for point, minute in enumerate(clock.starts):
+        if clock.expected[point]:
+            known = ~np.isnan(kwh[point])
+            total[minute // clock.interval_minutes] += np.where(known, kwh[point], 0.0)
+            count[minute // clock.interval_minutes] += known
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def at_clock(curves: npt.NDArray[np.floating], clock: DayClock) -> Floats:
+    """(points, rows) of a date from curves (slots or hours, rows) by the clock; NaN at a time which the date skips."""
+    points = curves[clock.starts * len(curves) // MINUTES_A_DAY].astype(np.float64)
+    points[~clock.expected] = np.nan
+    return points
+
+
+def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
+    """Profiles from curves (WINDOW_DAYS, slots, meters), NaN where nothing was measured, oldest day first.
+
+    is_working: (WINDOW_DAYS,). Negative values count as not measured.
+    """
+    if len(kwh) != WINDOW_DAYS or len(is_working) != WINDOW_DAYS:
+        raise ValueError(f"a profile is made from {WINDOW_DAYS} days, not from {len(kwh)}")
+    with np.errstate(invalid="ignore"):
+        kwh = np.where(kwh >= 0, kwh, np.nan)
+    faulty = _faulty_days(kwh)
+    kwh = np.where(faulty[:, None, :], np.nan, kwh)
+    known = ~np.isnan(kwh)
+    filled = np.where(known, kwh, 0.0)
+    weight = np.exp(-np.arange(WINDOW_DAYS, 0, -1) / _MEMORY_DAYS)
+    means = [_mean(filled, known, weight * np.where(is_working == kind, _SAME_TYPE, 1.0)) for kind in (True, False)]
+    complete: Bools = known.all(axis=1)
+    daily = np.where(complete, _added(filled.swapaxes(0, 1)), 0.0)
+    daily_kwh, daily_spread = _mean_and_spread(daily, complete)
+    zero, constant = _runs(filled, known)
+    return MeterProfiles(
+        working_kwh=_smooth(means[0]).astype(np.float32),
+        other_kwh=_smooth(means[1]).astype(np.float32),
+        spread_kwh=_spread(filled, known, weight, means, is_working).astype(np.float32),
+        days=known.any(axis=1).sum(axis=0).astype(np.int32),
+        dropped_days=faulty.sum(axis=0).astype(np.int32),
+        daily_kwh=daily_kwh.astype(np.float32),
+        daily_spread_kwh=daily_spread.astype(np.float32),
+        highest_kwh=_or_nan(np.where(known, kwh, -np.inf).max(axis=(0, 1))).astype(np.float32),
+        zero_share=_share(known & (filled == 0), known).astype(np.float32),
+        longest_zero_run=zero,
+        longest_constant_run=constant,
+        night_min_kwh=_night_min(kwh).astype(np.float32),
+    )
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+
+def _faulty_days(kwh: Floats) -> Bools:
+    """(days, meters) days that stand far above all but a few others, by energy or by their highest interval.
+
+    A meter read in another unit, or with a spike, does so on single days; a customer who comes home does so on all
+    that follow. So one day in eight may be left out, and none where fewer than eight are known.
+    """
+    known = ~np.isnan(kwh)
+    filled = np.where(known, kwh, 0.0)
+    has_value = known.any(axis=1)
+    # energy at full length, so that a day known in part is not taken for a small one
+    energy = _added(filled.swapaxes(0, 1)) / np.maximum(known.sum(axis=1), 1)
+    allowed = has_value.sum(axis=0) // 8
+    faulty = np.zeros(has_value.shape, dtype=np.bool_)
+    for measure in (energy, filled.max(axis=1)):
+        ranked = -np.sort(-np.where(has_value, measure, 0.0), axis=0)
+        next_in_rank = np.take_along_axis(ranked, allowed[None, :], axis=0)[0]
+        faulty |= has_value & (measure > _FAULTY_RATIO * next_in_rank) & (next_in_rank > 0) & (allowed > 0)
+    return faulty
+
+
+# -- curves -----------------------------------------------------------------------------------------------------------
+
+
+def _mean(filled: Floats, known: Bools, weight: Floats) -> Floats:
+    total, behind = np.zeros(filled.shape[1:]), np.zeros(filled.shape[1:])
+    for day, share in enumerate(weight):
+        total += share * filled[day]
+        behind += share * known[day]
+    return np.where(behind > 0, total / np.where(behind > 0, behind, 1.0), np.nan)
+
+
+def _smooth(curve: Floats) -> Floats:
+    """Each slot with a little of its neighbours around the clock: a day's peak does not come at the same minute."""
+    sides = np.stack([np.roll(curve, 1, axis=0), np.roll(curve, -1, axis=0)])
+    sides = np.where(np.isnan(sides), curve, sides)
+    return np.asarray((1 - 2 * _NEIGHBOUR) * curve + _NEIGHBOUR * sides[0] + _NEIGHBOUR * sides[1])
+
+
+def _spread(filled: Floats, known: Bools, weight: Floats, means: list[Floats], is_working: Bools) -> Floats:
+    """(24, meters) standard deviation of a new day's interval from the mean of its type, that mean's error included."""
+    shape = filled.shape[1:]
+    squares, behind, square_weight = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for day, share in enumerate(weight):
+        off = filled[day] - (means[0] if is_working[day] else means[1])
+        squares += np.where(known[day], share * off**2, 0.0)
+        behind += share * known[day]
+        square_weight += share**2 * known[day]
+    has_value = behind > 0
+    days = behind**2 / np.where(has_value, square_weight, 1.0)
+    variance = squares / np.where(has_value, behind, 1.0) * (days + 1) / np.maximum(days - 1, 0.5)
+    slots, hour_of = len(variance), np.arange(len(variance)) * HOURS // len(variance)
+    total, count = np.zeros((HOURS, shape[1])), np.zeros((HOURS, shape[1]))
+    for slot in range(slots):
+        total[hour_of[slot]] += np.where(has_value[slot], variance[slot], 0.0)
+        count[hour_of[slot]] += has_value[slot]
+    return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
+
+
+# -- figures of the window --------------------------------------------------------------------------------------------
+
+
+def _added(parts: Floats) -> Floats:
+    """Sum over the first axis, one after another: a library's sum may take another order in a smaller batch."""
+    total = np.zeros(parts.shape[1:])
+    for part in parts:
+        total += part
+    return total
+
+
+def _mean_and_spread(values: Floats, counted: Bools) -> tuple[Floats, Floats]:
+    """Over the first axis; NaN where fewer than one, and fewer than two, are counted."""
+    count = counted.sum(axis=0)
+    mean = _added(np.where(counted, values, 0.0)) / np.maximum(count, 1)
+    squares = _added(np.where(counted, values - mean, 0.0) ** 2)
+    spread = np.sqrt(squares / np.maximum(count - 1, 1))
+    return np.where(count > 0, mean, np.nan), np.where(count > 1, spread, np.nan)
+
+
+def _share(part: Bools, whole: Bools) -> Floats:
+    count = whole.sum(axis=(0, 1))
+    return np.where(count > 0, part.sum(axis=(0, 1)) / np.maximum(count, 1), np.nan)
+
+
+def _or_nan(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _night_min(kwh: Floats) -> Floats:
+    night = kwh[:, : max(kwh.shape[1] * _NIGHT_MINUTES // MINUTES_A_DAY, 1)]
+    lowest = np.where(np.isnan(night), np.inf, night).min(axis=1)
+    return _mean_and_spread(lowest, np.isfinite(lowest))[0]
+
+
+def _runs(filled: Floats, known: Bools) -> tuple[Counts, Counts]:
+    """Longest runs of zeros and of equal values other than zero within a day, in intervals."""
+    days, slots, meters = filled.shape
+    longest = np.zeros((2, days, meters), dtype=np.int32)
+    now = np.zeros((2, days, meters), dtype=np.int32)
+    before = np.full((days, meters), np.nan)
+    for slot in range(slots):
+        value, there = filled[:, slot], known[:, slot]
+        is_zero, is_equal = there & (value == 0), there & (value > 0)
+        now[0] = np.where(is_zero, now[0] + 1, 0)
+        now[1] = np.where(is_equal, np.where(value == before, now[1], 0) + 1, 0)
+        np.maximum(longest, now, out=longest)
+        before = np.where(there, value, np.nan)
+    zero, constant = longest.max(axis=1)
+    return zero, constant
