@@ -71,7 +71,7 @@ setup(
     ),
     package_data={
         "conf": ["*.yaml", "*.xml", "*.properties", "feeds/*.yaml", "*/feeds/*.yaml"],
-        "jobs": ["py.typed"],
+        "jobs": ["py.typed", "runtime/*.j2"],
         "schemas": ["py.typed"],
         "expectations": ["py.typed"],
     },

@@ -15,12 +15,9 @@ by hand with the date: it takes up whatever has been loaded by then.
 """
 
 from airflow.sdk import DAG
-from spark_job import DAG_SETTINGS, spark_job, when_updated
+from spark_job import CORE_TABLES, DAG_SETTINGS, spark_job, when_updated
 
-CORE = when_updated(
-    *("core.meter_days", "core.register_readings", "core.bills", "core.bill_lines", "core.payments", "core.complaints"),
-    *("core.customers", "core.metering_points", "core.weather_hours", "core.calendar", "core.tariffs"),
-)
+CORE = when_updated(*CORE_TABLES)
 
 with DAG("build_features", doc_md=__doc__, schedule=CORE, tags=["features"], **DAG_SETTINGS):
     validated_days = spark_job("build_validated_days", outlets=["features.validated_days"])

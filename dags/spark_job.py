@@ -22,8 +22,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from airflow.sdk import Asset, AssetAll, BaseHook, BaseOperator, PartitionedAssetTimetable
@@ -33,6 +34,9 @@ from run_date import DATE_FORM, run_date
 REPO = Path(__file__).resolve().parents[1]
 NO_RETRY = {2: "The job was asked for something it cannot do", 3: "The data do not allow this job"}
 KILL_SECONDS = 10
+
+# a job's options, from what Airflow tells a task of its run
+Options = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 DAG_SETTINGS: dict[str, Any] = {
     "catchup": False,
@@ -46,6 +50,13 @@ DAG_SETTINGS: dict[str, Any] = {
         "execution_timeout": datetime.timedelta(hours=3),
     },
 }
+
+
+# every table of core that is ingested: what features wait for
+CORE_TABLES = (
+    *("core.meter_days", "core.register_readings", "core.bills", "core.bill_lines", "core.payments", "core.complaints"),
+    *("core.customers", "core.metering_points", "core.weather_hours", "core.calendar", "core.tariffs"),
+)
 
 
 def tables(*names: str) -> list[Asset]:
@@ -68,16 +79,17 @@ class SparkJob(BaseOperator):
 
     ui_color = "#e8f1ea"
 
-    def __init__(self, *, job: str, **settings: Any) -> None:
-        """Takes the job's name; everything else as any operator."""
+    def __init__(self, *, job: str, options: Options | None = None, **settings: Any) -> None:
+        """Takes the job's name, and what makes its options of the run; everything else as any operator."""
         super().__init__(**settings)
         self.job = job
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
 
     def execute(self, context: Any) -> None:
         """Run the job. The date goes on with the assets, also where it came from the form."""
         date = run_date(context)
-        self._run(*command(self.job, date))
+        self._run(*command(self.job, date, self._options(context) if self._options else {}))
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(date.isoformat())
 
@@ -123,10 +135,14 @@ class SparkJob(BaseOperator):
             raise AirflowException(f"{self.job} crashed (exit code {code}). {last}")
 
 
-def command(job: str, date: datetime.date) -> tuple[list[str], dict[str, str]]:
+def command(
+    job: str, date: datetime.date, options: Mapping[str, str] = MappingProxyType({})
+) -> tuple[list[str], dict[str, str]]:
     """The command and the environment variables with which a job is started."""
     env = dict(os.environ)
     words = [job, "--date", date.isoformat()]
+    for name, value in options.items():
+        words += ["--key", f"{name}={value}"]
     if named := env.get("WATTLAKE_ENV"):
         words += ["--env", named]
     submit = env.get("WATTLAKE_SUBMIT", "process")

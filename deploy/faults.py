@@ -30,6 +30,8 @@ LAST_DAY_OF_HISTORY = date(2025, 6, 27)
 # what is rare in a real province would not occur in a small one
 SHARES = {
     **DEFAULT_FAULTS,
+    "above_capacity": 0.001,
+    "conflicting_row": 0.001,
     "unknown_meter": 0.0005,
     "future_row": 0.0005,
     "kw_as_kwh": 0.006,
@@ -40,6 +42,11 @@ SHARES = {
     "multiplier_change": 0.4,
     "wrong_multiplier": 0.4,
     "roll_over": 0.03,
+    "register_backwards": 0.0006,
+    "register_jump": 0.0006,
+    "wrong_interval_count": 0.006,
+    "not_installed": 0.6,
+    "theft": 0.006,
     "duplicated_delivery": 0.15,
     "truncated_file": 0.1,
 }

@@ -57,15 +57,16 @@ def data_dictionary(tables: Iterable[Table]) -> str:
                 columns = tuple(column for column in columns if column not in origin.columns)
                 left_out = [name for name in origin.column_names if name not in table.column_names]
                 but = f" but {_names(left_out)}" if left_out else ""
-                lines += [f"All columns of {_link(origin)}{but}, and:", ""]
+                lines += [f"All columns of {_link(origin)}{but}{', and:' if columns else '.'}"]
+                lines += [""] if columns else []
             cells = ((f"`{c.name}`", f"`{c.type.simpleString()}`", c.comment) for c in columns)
-            lines += _grid(("column", "type", "meaning"), cells)
+            lines += _grid(("column", "type", "meaning"), cells) if columns else []
     return _text(lines)
 
 
 def _origin(table: Table, tables: Iterable[Table]) -> Table | None:
-    """The core table whose rows a table of refused rows or of earlier versions keeps; None for all other tables."""
-    if table.layer != "quarantine" and not table.noun.endswith("_versions"):
+    """The core table whose rows a table of refused rows, earlier versions or repeats keeps; None for all others."""
+    if table.layer != "quarantine" and not table.noun.endswith(("_versions", "_repeats")):
         return None
     for other in tables:
         kept = {column for column in other.columns if column.name != "flags"}
@@ -78,10 +79,11 @@ def rules(suites: Iterable[Suite]) -> str:
     """All rules, by table."""
     lines = ["# Rules", "", f"{_MADE} They are in `expectations/`.", ""]
     lines += ["A rule is broken only where its condition is false: where a value is null, it is not.", ""]
+    lines += ["*Since* is the release in which the rule came. The data quality pages have a catalogue with counts.", ""]
     lines += _grid(("scope", "severity", "where it is broken"), ((*key, what) for key, what in SEVERITIES.items()))
     for suite in suites:
         lines += ["", f"## {suite.table}", ""]
-        lines += _grid(("id", "condition", "reason", "severity", "scope"), map(_rule, suite.rules))
+        lines += _grid(("id", "condition", "reason", "severity", "scope", "since"), map(_rule, suite.rules))
     return _text(lines)
 
 
@@ -104,7 +106,7 @@ def _facts(table: Table) -> Iterable[str]:
 
 
 def _rule(rule: Rule) -> tuple[str, ...]:
-    return rule.id, f"`{rule.condition}`", rule.reason, rule.severity, rule.scope
+    return rule.id, f"`{rule.condition}`", rule.reason, rule.severity, rule.scope, rule.since
 
 
 def _names(names: Sequence[str]) -> str:

@@ -22,9 +22,18 @@ METERING_POINTS_SUITE = Suite(
         present("MP-01", "point_id", "a point without a number cannot be told apart"),
         present("MP-02", "installed_from", "the row must say from when the meter is installed"),
         present("MP-03", "meter_id", "a point without a meter measures nothing"),
-        present("MP-04", "customer_key", "a point belongs to a customer"),
+        Rule(
+            "MP-04",
+            "coalesce(point_kind, 'customer') <> 'customer' OR customer_key IS NOT NULL",
+            "a point belongs to a customer, unless it is the meter of a district",
+        ),
         Rule("MP-05", "multiplier > 0 AND multiplier <= 100000", "a CT x PT ratio lies between 0 and 100,000"),
         Rule("MP-06", "installed_to > installed_from", "a meter is not removed before it was installed"),
         Rule("MP-07", "district_id IS NOT NULL", "losses are balanced by transformer district", severity="warn"),
+        Rule(
+            "MP-08",
+            "coalesce(point_kind, 'customer') <> 'district' OR district_id IS NOT NULL",
+            "the meter of a district names its district",
+        ),
     ),
 )

@@ -1,7 +1,7 @@
 """What must be true of what is derived. A broken error rule stops the job: derived rows cannot be put in quarantine."""
 
 from expectations.common import present
-from expectations.rule import Rule, Suite
+from expectations.rule import FIRST_RELEASE, Rule, Suite
 
 # derived numbers are rounded to six decimals
 _CLOSE = "0.00001"
@@ -11,7 +11,7 @@ def _share(rule_id: str, column: str) -> Rule:
     return Rule(rule_id, f"{column} BETWEEN 0 AND 1", f"{column} is a share of intervals")
 
 
-def unique(rule_id: str, *key: str) -> Rule:
+def unique(rule_id: str, *key: str, since: str = FIRST_RELEASE) -> Rule:
     """No two rows have the same key."""
     names = ", ".join(key)
     return Rule(
@@ -19,6 +19,7 @@ def unique(rule_id: str, *key: str) -> Rule:
         f"count(*) = count(DISTINCT {names})",
         f"two rows of one key ({names}): whoever joins the table counts twice",
         scope="batch",
+        since=since,
     )
 
 

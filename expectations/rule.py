@@ -6,6 +6,9 @@ from typing import Literal
 Severity = Literal["error", "warn"]
 Scope = Literal["row", "batch"]
 
+# rules of the first release need not say since when they are
+FIRST_RELEASE = "0.1.0"
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -13,7 +16,8 @@ class Rule:
 
     `condition` is SQL over the columns of the judged frame; the rule is broken only where it is **false** (as an ANSI
     CHECK), so say `IS NOT NULL` where null is wrong. A *row* rule of severity `error` sends the row to quarantine, one
-    of `warn` marks it. A *batch* rule is an aggregate; `error` stops the job before anything is written.
+    of `warn` marks it. A *batch* rule is an aggregate; `error` stops the job before anything is written. `since` is the
+    release of the suite in which the rule came: counts of earlier runs know nothing of it.
     """
 
     id: str
@@ -21,6 +25,7 @@ class Rule:
     reason: str
     severity: Severity = "error"
     scope: Scope = "row"
+    since: str = FIRST_RELEASE
 
 
 @dataclass(frozen=True)

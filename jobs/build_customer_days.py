@@ -49,7 +49,7 @@ def run(ctx: Context) -> str:
     measure = day_measures(tou_periods(lines_of(facts.tariffs)), facts.time_zone)
     days = ctx.gate(customer_days(keys, needed, measure), CUSTOMER_DAYS_SUITE)
     ctx.lake.merge(days, CUSTOMER_DAYS)
-    if touched.has("metering_points") and not touched.everything:
+    if (touched.has("metering_points") or touched.takes_away) and not touched.everything:
         for condition in where_keys(no_longer_there(keys, days, ctx.lake.read(CUSTOMER_DAYS))):
             ctx.lake.delete(CUSTOMER_DAYS, condition)
     ctx.lake.mark_consumed(ctx.job, changes)

@@ -42,7 +42,7 @@ def run(ctx: Context) -> str:
     if months := months_of(keys):
         made = ctx.gate(customer_months(keys, facts.of_months(months)), CUSTOMER_MONTHS_SUITE)
         ctx.lake.merge(made, CUSTOMER_MONTHS)
-        if touched.has(*TAKE_AWAY) and not touched.everything:
+        if (touched.has(*TAKE_AWAY) or touched.takes_away) and not touched.everything:
             gone = no_longer_there(keys, made, ctx.lake.read(CUSTOMER_MONTHS), "month")
             for condition in where_keys(gone, "month"):
                 ctx.lake.delete(CUSTOMER_MONTHS, condition)

@@ -5,15 +5,11 @@ Rows which break an error rule go to quarantine.bill_lines. A rerun finds no new
     wattlake ingest_bill_lines --date 2025-06-30
 """
 
-from expectations.bills import BILL_LINES_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.bills import BILL_LINES
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "bill_lines", READERS)
-    return merge(judge(received, BILL_LINES_SUITE, BILL_LINES), BILL_LINES)
+    return ingest(ctx, SOURCES["core.bill_lines"])

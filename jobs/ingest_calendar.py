@@ -5,15 +5,11 @@ Rows which break an error rule go to quarantine.calendar. A rerun finds no new d
     wattlake ingest_calendar --date 2025-06-30
 """
 
-from expectations.reference import CALENDAR_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.reference import CALENDAR
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "calendar", READERS)
-    return merge(judge(received, CALENDAR_SUITE, CALENDAR), CALENDAR)
+    return ingest(ctx, SOURCES["core.calendar"])

@@ -5,15 +5,11 @@ Rows which break an error rule go to quarantine.complaints. A rerun finds no new
     wattlake ingest_complaints --date 2025-06-30
 """
 
-from expectations.complaints import COMPLAINTS_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.complaints import COMPLAINTS
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "complaints", READERS)
-    return merge(judge(received, COMPLAINTS_SUITE, COMPLAINTS), COMPLAINTS)
+    return ingest(ctx, SOURCES["core.complaints"])

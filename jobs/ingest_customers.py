@@ -7,15 +7,11 @@ Rows which break an error rule go to quarantine.customers. A rerun finds no new 
     wattlake ingest_customers --date 2025-06-30
 """
 
-from expectations.customers import CUSTOMERS_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.customers import CUSTOMERS
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "customers", READERS)
-    return merge(judge(received, CUSTOMERS_SUITE, CUSTOMERS), CUSTOMERS)
+    return ingest(ctx, SOURCES["core.customers"])

@@ -6,22 +6,11 @@ A rerun finds no new delivery and changes nothing. Metering points must have bee
     wattlake ingest_meter_days --date 2025-06-30
 """
 
-from expectations.meter_days import METER_DAYS_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.errors import DataError
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from jobs.transforms.meter_days import with_installation
-from schemas.customers import CUSTOMERS
-from schemas.meter_days import METER_DAYS
-from schemas.metering_points import METERING_POINTS
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
-    """Receive, look up where each meter is installed, judge, merge."""
-    received = receive(ctx, "meter_days", READERS)
-    if received.deliveries and not ctx.lake.exists(METERING_POINTS):
-        raise DataError("No metering points are loaded yet, so no meter is known: run ingest_metering_points first.")
-    received.then(lambda rows: with_installation(rows, ctx.lake.read(METERING_POINTS), ctx.lake.read(CUSTOMERS)))
-    return merge(judge(received, METER_DAYS_SUITE, METER_DAYS), METER_DAYS)
+    """Receive, judge, merge."""
+    return ingest(ctx, SOURCES["core.meter_days"])

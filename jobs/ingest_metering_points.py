@@ -5,15 +5,11 @@ Rows which break an error rule go to quarantine.metering_points. A rerun finds n
     wattlake ingest_metering_points --date 2025-06-30
 """
 
-from expectations.customers import METERING_POINTS_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.metering_points import METERING_POINTS
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "metering_points", READERS)
-    return merge(judge(received, METERING_POINTS_SUITE, METERING_POINTS), METERING_POINTS)
+    return ingest(ctx, SOURCES["core.metering_points"])

@@ -5,15 +5,11 @@ Rows which break an error rule go to quarantine.tariffs. A rerun finds no new de
     wattlake ingest_tariffs --date 2025-06-30
 """
 
-from expectations.reference import TARIFFS_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.reference import TARIFFS
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "tariffs", READERS)
-    return merge(judge(received, TARIFFS_SUITE, TARIFFS), TARIFFS)
+    return ingest(ctx, SOURCES["core.tariffs"])

@@ -5,15 +5,11 @@ Rows which break an error rule go to quarantine.weather_hours. A rerun finds no 
     wattlake ingest_weather_hours --date 2025-06-30
 """
 
-from expectations.reference import WEATHER_HOURS_SUITE
-from jobs.kernels.readers import READERS
+from jobs._sources import SOURCES
 from jobs.runtime.context import Context
-from jobs.runtime.ingestion import judge, merge
-from jobs.runtime.receiving import receive
-from schemas.reference import WEATHER_HOURS
+from jobs.runtime.ingestion import ingest
 
 
 def run(ctx: Context) -> str:
     """Receive, judge, merge."""
-    received = receive(ctx, "weather_hours", READERS)
-    return merge(judge(received, WEATHER_HOURS_SUITE, WEATHER_HOURS), WEATHER_HOURS)
+    return ingest(ctx, SOURCES["core.weather_hours"])

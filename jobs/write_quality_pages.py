@@ -1,6 +1,7 @@
 """Data quality pages: the outcome of every rule judged for the date -> Great Expectations Data Docs.
 
-Reads ops.rule_results, writes pages only; a rerun writes the same pages. Runs last, also after a failure.
+Beside them a catalogue of all rules with their outcomes on the last dates. Reads ops.rule_results, writes pages only; a
+rerun writes the same pages. Runs last, also after a failure.
 
     wattlake write_quality_pages --date 2025-06-30
 """

@@ -5,11 +5,19 @@ from schemas.customers import CUSTOMER_IDENTITIES
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
 from schemas.meter_profiles import METER_PROFILES
-from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, RECONCILIATION, REVALIDATIONS, RULE_RESULTS
+from schemas.ops import (
+    CONSUMPTIONS,
+    DELIVERIES,
+    JOB_RUNS,
+    QUARANTINE_ACTIONS,
+    RECONCILIATION,
+    REVALIDATIONS,
+    RULE_RESULTS,
+)
 from schemas.quarantine import QUARANTINES
 from schemas.table import Column, Table
 from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
-from schemas.versions import VERSIONS
+from schemas.versions import REPEATS, VERSIONS
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -31,12 +39,14 @@ TABLES: dict[str, Table] = {
         DELIVERIES,
         RECONCILIATION,
         RULE_RESULTS,
+        QUARANTINE_ACTIONS,
         JOB_RUNS,
         CONSUMPTIONS,
         REVALIDATIONS,
         *VERSIONS.values(),
+        *REPEATS.values(),
         *QUARANTINES.values(),
     )
 }
 
-__all__ = ["QUARANTINES", "TABLES", "VERSIONS", "Column", "Table"]
+__all__ = ["QUARANTINES", "REPEATS", "TABLES", "VERSIONS", "Column", "Table"]

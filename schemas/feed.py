@@ -22,6 +22,10 @@ class FeedColumn:
     error of the row. `constant` stands in for a column which the source does not send. `personal` marks what must not
     get past the vault: `customer_no` becomes `customer_key`, `free_text` is masked, the rest goes to the vault alone.
     A date is a local calendar date; a stamp "24:00" belongs to the day which it ends. An integer has 32 bits.
+
+    Targets of curve readers with a meaning of their own: `interval_at` and `value`, the time and the value of an
+    interval where each has a row; `quality`, what the source says of the value, or of all values of the row: its
+    `values` map to missing, measured, estimated or edited.
     """
 
     __pydantic_config__ = _STRICT
@@ -46,12 +50,14 @@ class Curve:
 
     Reader curve_wide, one column an interval. `point_format` is the strptime format of a header such as `0015`
     (`%H%M`) or `00:30:00` (`%H:%M:%S`), "24:00" is understood; or it holds `{n}`, the number of the interval from 1
-    (`P{n}`). With `first_point`, a position in the row from 1, the intervals are that column and those after it,
-    whatever their headers say.
+    (`P{n}`). With `first_point`, a position in the row from 1, the intervals are that column and those after it up to
+    the next declared one, whatever their headers say. With `day: elapsed` they are counted from local midnight, and a
+    file has as many as the longest or the shortest of its dates needs.
 
     Reader curve_long and curve_parquet, one row an interval. `stamps` says what the time in the column `interval_at`
     is: `utc`, `local` time of the feed's time zone, or `offset`, each with its own offset; `stamp_format` is its
-    strptime format, null for ISO 8601.
+    strptime format, null for ISO 8601. Of local stamps with `day: elapsed`, those of the hour which the clock repeats
+    are told apart by the order in which a meter's stand in the file.
     """
 
     __pydantic_config__ = _STRICT
@@ -70,6 +76,10 @@ class Curve:
 Reader = Literal[
     "curve_wide", "curve_long", "curve_parquet", "nem12", "nem13", "green_button", "table_csv", "table_parquet"
 ]
+# one row an interval
+LONG_READERS = frozenset({"curve_long", "curve_parquet"})
+# targets of curve readers which go into the arrays and are no columns
+CURVE_TARGETS = frozenset({"interval_at", "value", "quality"})
 # rows of these are meter days with arrays
 CURVE_READERS = frozenset({"curve_wide", "curve_long", "curve_parquet", "nem12", "green_button"})
 
@@ -78,8 +88,9 @@ CURVE_READERS = frozenset({"curve_wide", "curve_long", "curve_parquet", "nem12",
 class Feed:
     """One feed: reader, files, encoding, columns. Landing folder, feed file and this name are the same word.
 
-    `pattern` is what its files are called, as a shell would match it; a packed file also by its name without `.gz`. Of
-    a delivery without manifest the others are not read; a manifest which lists another one is refused.
+    `pattern` is what its files are called, as a shell would match it (`*.parquet` of a Parquet reader that declares
+    none); a packed file also by its name without `.gz`, `.xz`, `.zst` or `.zip`. Of a delivery without manifest the
+    others are not read; a manifest which lists another one is refused.
     """
 
     __pydantic_config__ = _STRICT

@@ -1,7 +1,8 @@
 """Metering points and which meter is installed at each, when, with which multiplier.
 
 Surprises: a meter swap is two rows of one point; a multiplier corrected backwards is a later row of the same key; a
-customer can have several points.
+customer can have several points; the meter of a transformer district measures the energy of its customers once more,
+and has no customer, or one that stands for the grid itself (考核户).
 """
 
 from schemas.common import CUSTOMER_KEY, DATE, DOUBLE, FLAGS, METER_ID, PROVENANCE, STRING
@@ -17,6 +18,7 @@ METERING_POINTS = Table(
         Column("installed_to", DATE, "First local date on which the meter is no longer there; null = still installed"),
         METER_ID,
         Column("multiplier", DOUBLE, "CT x PT ratio (综合倍率): primary kWh = dial kWh x multiplier"),
+        Column("point_kind", STRING, "What the point measures: customer (客户), district (台区总表); null = customer"),
         CUSTOMER_KEY,
         Column("district_id", STRING, "Transformer district (台区)"),
         Column("feeder_id", STRING, "Feeder (线路)"),

@@ -2,7 +2,7 @@
 
 from pyspark.sql.types import ArrayType, LongType
 
-from schemas.common import DATE, DELIVERY_ID, DOUBLE, INSTANT, STRING, STRINGS
+from schemas.common import DATE, DELIVERY_ID, DOUBLE, INSTANT, INT, STRING, STRINGS
 from schemas.table import Column, Table
 
 LONG = LongType()
@@ -16,8 +16,8 @@ DELIVERIES = Table(
         DELIVERY_ID,
         Column("business_date", DATE, "Business date of the delivery"),
         Column("received_at", INSTANT, "When it came in, UTC"),
-        Column("status", STRING, "loaded, duplicate (the same content was loaded before) or refused"),
-        Column("reason", STRING, "Why it was refused, or which delivery it repeats"),
+        Column("status", STRING, "loaded, duplicate (the same content was loaded before), refused or cancelled"),
+        Column("reason", STRING, "Why it was refused, which delivery it repeats, or which one cancelled it"),
         Column("content_sha256", STRING, "Checksum over the checksums of its files"),
         Column("manifest_sha256", STRING, "Checksum of its manifest"),
         Column("file_names", STRINGS, "Its files"),
@@ -26,6 +26,7 @@ DELIVERIES = Table(
         Column(
             "touched_dates", ArrayType(DATE), "Local dates of the rows which it changed; empty where rows have none"
         ),
+        Column("cancels", STRINGS, "Deliveries of the feed which it cancels"),
     ),
     write="append",
     deletion_vectors=False,
@@ -55,8 +56,8 @@ RECONCILIATION = Table(
 RULE_RESULTS = Table(
     name="ops.rule_results",
     comment="How often each rule was broken, by job run and delivery",
-    # a rerun with another outcome is another row; the same outcome is not written twice
-    key=("job", "run_date", "delivery_id", "rule_id", "rows_judged", "rows_broken"),
+    # a rerun with another outcome is the next revision; the same outcome is not written twice
+    key=("job", "run_date", "delivery_id", "rule_id", "revision"),
     columns=(
         Column("job", STRING, "Job which judged"),
         Column("run_date", DATE, "Date of the run"),
@@ -66,6 +67,38 @@ RULE_RESULTS = Table(
         Column("severity", STRING, "error or warn"),
         Column("rows_judged", LONG, "Rows judged"),
         Column("rows_broken", LONG, "Rows which broke the rule"),
+        Column(
+            "revision",
+            INT,
+            "1, and one more each time the same job and date came to another result: the highest holds. Null in rows "
+            "of before there were revisions, which are the earliest",
+        ),
+    ),
+    write="append",
+    deletion_vectors=False,
+)
+
+QUARANTINE_ACTIONS = Table(
+    name="ops.quarantine_actions",
+    comment="What a person did with a row in quarantine: released, corrected or dropped it",
+    key=("action_id", "quarantine_id"),
+    columns=(
+        Column("action_id", STRING, "The action: the same for all rows which it concerned"),
+        Column("quarantine_id", STRING, "The row, as `wattlake quarantine list` names it"),
+        Column("action", STRING, "release, correct or drop"),
+        Column("table_name", STRING, "Table the row was refused for"),
+        DELIVERY_ID,
+        Column("received_at", INSTANT, "When that delivery came in, UTC"),
+        Column("source_file", STRING, "File of the delivery"),
+        Column("source_row", LONG, "Row in the file, from 1, without the header"),
+        Column("acted_at", INSTANT, "When it was done, UTC; a correction counts as received then"),
+        Column("acted_by", STRING, "Who did it"),
+        Column("reason", STRING, "Why, in that person's words"),
+        Column("before", STRING, "What a correction changed, as it was: JSON"),
+        Column("after", STRING, "What a correction changed, as it is now: JSON"),
+        Column("result", STRING, "accepted, superseding, duplicate (nothing new, or outdated), held or dropped"),
+        Column("broken_rules", STRINGS, "Ids of the error rules which the row broke this time"),
+        Column("new_delivery_id", STRING, "Delivery under which a corrected row counts"),
     ),
     write="append",
     deletion_vectors=False,

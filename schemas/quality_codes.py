@@ -34,3 +34,6 @@ MEANING = {
 }
 
 LISTED = ", ".join(f"{code} {meaning}" for code, meaning in MEANING.items())
+
+# what a feed maps its source's codes to
+NAMES = {"missing": MISSING, "measured": MEASURED, "estimated": ESTIMATED_BY_SOURCE, "edited": EDITED}

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.kernels.curve_metrics import COLUMNS, metrics
-from schemas.quality_codes import EDITED, ESTIMATED_BY_SOURCE, MEASURED, MISSING
+from schemas.quality_codes import MEASURED, MISSING, NAMES
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
@@ -18,7 +18,7 @@ Kwh = npt.NDArray[np.float64]
 METRIC_COLUMNS = (*COLUMNS, ("conflict_count", "int"), ("surplus_count", "int"), ("source_rows", "int"))
 
 # what a feed's codes of quality may be mapped to
-QUALITY_NAMES = {"missing": MISSING, "measured": MEASURED, "estimated": ESTIMATED_BY_SOURCE, "edited": EDITED}
+QUALITY_NAMES = NAMES
 
 # far below what a dial shows: without the noise of adding binary fractions
 _TOTAL_DECIMALS = 6
@@ -76,6 +76,13 @@ def curve_columns(kwh: Kwh, interval_minutes: int, counts: Counts, quality: Code
         "surplus_count": pa.array(counts.surplus_count),
         "source_rows": pa.array(counts.source_rows),
     }
+
+
+def quality_codes(names: pa.Array) -> Codes:
+    """Codes of `QUALITY_NAMES`; what the source says nothing of is measured."""
+    distinct = names if isinstance(names, pa.DictionaryArray) else names.dictionary_encode()
+    known = np.array([*(QUALITY_NAMES[name] for name in distinct.dictionary.to_pylist()), MEASURED], np.int8)
+    return known[distinct.indices.fill_null(len(known) - 1).to_numpy()]
 
 
 def _array(values: npt.NDArray[np.float32], known: Bools) -> pa.Array:

@@ -8,22 +8,39 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from jobs.kernels.curve_columns import Counts, curve_columns
-from jobs.kernels.delimited import Delimited, extra_columns, missing_columns, open_delimited, read_columns
+from jobs.kernels.curve_columns import Codes, Counts, Kwh, curve_columns, quality_codes
+from jobs.kernels.delimited import (
+    Delimited,
+    extra_columns,
+    missing_columns,
+    open_delimited,
+    pieces,
+    read_columns,
+    unnamed,
+)
 from jobs.kernels.files import BadFile
+from jobs.kernels.interval_rows import EPOCH, date_lengths, known_lengths
 from jobs.kernels.provenance import Ints, provenance
-from jobs.kernels.table_csv import shown_raw, typed_column
+from jobs.kernels.table_csv import declared_columns, required_columns, shown_raw, typed_column
 from jobs.kernels.typed_values import Bools, parse, trimmed
 from schemas.feed import Curve, Feed
+from schemas.quality_codes import MISSING
 
 # about 20,000 rows of 96 points: what a core's cache and a message to Spark take well
 _PIECE_BYTES = 12 * 1024**2
 _MINUTES_A_DAY = 1440
+# what stands for the number of the interval in a format of headers
+_NUMBER = "{n}"
+# every calendar knows these dates and the next ones
+_FIRST_DATE, _LAST_DATE = date(2, 1, 1).toordinal(), date(9998, 1, 1).toordinal()
 # so many different words in the place of numbers are learned; a file with more is read as text piece by piece
 _MOST_WORDS = 32
 _WORD = re.compile(r"conversion error to \w+: invalid value '(.*)'$", re.DOTALL)
@@ -45,17 +62,13 @@ def iter_curves(data: bytes, name: str, feed: Feed) -> Iterator[tuple[pa.Table, 
     columns that are missing or too many, and as the parts say.
     """
     file = open_delimited(data, name, feed)
-    points = point_columns(feed.curve)
-    if any(column.personal for column in feed.columns):
-        raise ValueError(f"feed {feed.name}: the reader curve_wide takes no personal columns")
-    required = [c.source for c in feed.columns if c.source and not c.optional and c.constant is None]
-    if problem := missing_columns(file, required):
+    if problem := missing_columns(file, required_columns(feed)):
         raise problem
-    declared = [c.source for c in feed.columns if c.source]
-    extra = _check_points(extra_columns(file, declared), points, feed.curve, name)
-    reader = _Reader(file, feed, points, [column for column in dict.fromkeys(declared) if column in file.header])
+    points, extra = _find_points(file, feed)
+    declared = declared_columns(feed)
+    reader = _Reader(file, feed, points, [column for column in declared if column in file.header])
     first = 1
-    for piece in _pieces(file.body):
+    for piece in pieces(file.body, _PIECE_BYTES):
         rows = reader.read(piece, first)
         first += rows.num_rows
         yield rows, extra
@@ -64,40 +77,94 @@ def iter_curves(data: bytes, name: str, feed: Feed) -> Iterator[tuple[pa.Table, 
 # -- header -----------------------------------------------------------------------------------------------------------
 
 
-def point_columns(curve: Curve) -> list[str]:
-    """Headers of the points in the order of time, as `point_format` writes them; 24:00 ends the day."""
+def point_columns(curve: Curve, count: int | None = None) -> list[str]:
+    """Headers of so many points, or of 24 hours, in the order of time, as `point_format` writes them.
+
+    24:00 ends the day; what an elapsed day has more goes on counting.
+    """
+    label = 1 if curve.label == "end" else 0
+    wanted = range(_points_of_day(curve) if count is None else count)
+    if _NUMBER in curve.point_format:
+        return [curve.point_format.replace(_NUMBER, str(n + 1)) for n in wanted]
+    return [_point_header((n + label) * curve.interval_minutes, curve.point_format) for n in wanted]
+
+
+def _points_of_day(curve: Curve) -> int:
     if curve.interval_minutes < 1 or _MINUTES_A_DAY % curve.interval_minutes:
         raise ValueError(f"a day cannot be divided into intervals of {curve.interval_minutes} minutes")
-    count = _MINUTES_A_DAY // curve.interval_minutes
-    label = 1 if curve.label == "end" else 0
-    return [_point_header((n + label) * curve.interval_minutes, curve.point_format) for n in range(count)]
+    return _MINUTES_A_DAY // curve.interval_minutes
 
 
 def _point_header(minute: int, point_format: str) -> str:
     hour, minute = divmod(minute, 60)
     # the clock of the library ends at 23:59
-    shown = point_format.replace("%H", "24") if hour == 24 else point_format
+    shown = point_format.replace("%H", str(hour)) if hour >= 24 else point_format
     return time.strftime(shown, (2000, 1, 1, hour % 24, minute, 0, 0, 1, 0))
 
 
-def _check_points(columns: list[str], points: list[str], curve: Curve, name: str) -> list[str]:
-    """Columns that are no points. BadFile when the points are not those of the declared intervals."""
-    wanted, found = set(points), set(columns)
+def _counts(feed: Feed) -> list[int]:
+    """How many point columns a file may have: as many as some date has intervals."""
+    standard = _points_of_day(feed.curve)
+    if feed.curve.day == "clock":
+        return [standard]
+    return sorted(
+        {standard, *(n // (60 * feed.curve.interval_minutes) for n in known_lengths(feed.time_zone or "UTC"))}
+    )
+
+
+def _find_points(file: Delimited, feed: Feed) -> tuple[list[str], list[str]]:
+    """Point columns in the order of time, and the columns that are neither declared nor points.
+
+    BadFile when the points are not those of the declared intervals.
+    """
+    counts, curve = _counts(feed), feed.curve
+    columns = extra_columns(file, declared_columns(feed))
+    if curve.first_point is not None:
+        points = _from_position(file, feed, counts)
+        return points, [column for column in columns if column not in set(points)]
+    names, found = point_columns(curve, counts[-1]), set(columns)
+    count = sum(name in found for name in names)
+    points = names[: count if count in counts else _points_of_day(curve)]
+    wanted = set(points)
     missing = [point for point in points if point not in found]
-    unexpected = [column for column in columns if column not in wanted and _is_time(column, curve.point_format)]
+    # what goes on counting beyond any date is a point too
+    others = set(point_columns(curve, 2 * counts[-1])[len(points) :])
+    unexpected = [c for c in columns if c not in wanted and (c in others or _is_point(c, curve.point_format))]
     if not missing and not unexpected:
-        return [column for column in columns if column not in wanted]
+        return points, [column for column in columns if column not in wanted]
     problems = [f"{what} {_some(which)}" for what, which in (("missing", missing), ("unexpected", unexpected)) if which]
     count = len(wanted & found) + len(unexpected)
     raise BadFile(
-        name,
+        file.file,
         f"the header has {count} point columns where intervals of {curve.interval_minutes} minutes labelled by their "
-        f"{curve.label} make {len(points)}: {'; '.join(problems)}",
+        f"{curve.label} make {_either(counts)}: {'; '.join(problems)}",
         "deliver all points, or set interval_minutes, label and point_format of the feed",
     )
 
 
-def _is_time(header: str, point_format: str) -> bool:
+def _from_position(file: Delimited, feed: Feed, counts: list[int]) -> list[str]:
+    """The columns from `first_point` to the next declared one or the end."""
+    first = feed.curve.first_point or 1
+    declared = {column.source for column in feed.columns}
+    points = list(takewhile(lambda column: column not in declared, file.header[first - 1 :]))
+    # a delimiter at the end of each line makes a column without a name
+    end = first - 1 + len(points)
+    if len(points) - 1 in counts and len(points) not in counts and file.header[end - 1] == unnamed(end):
+        del points[-1]
+    if len(points) in counts:
+        return points
+    raise BadFile(
+        file.file,
+        f"it has {len(points)} columns from column {first} on, up to the next declared one or the end, where intervals "
+        f"of {feed.curve.interval_minutes} minutes make {_either(counts)}",
+        "deliver all points, declare the other columns, or set interval_minutes and first_point of the feed",
+    )
+
+
+def _is_point(header: str, point_format: str) -> bool:
+    if _NUMBER in point_format:
+        before, _, after = point_format.partition(_NUMBER)
+        return re.fullmatch(f"{re.escape(before)}[0-9]+{re.escape(after)}", header) is not None
     if header == _point_header(_MINUTES_A_DAY, point_format):
         return True
     try:
@@ -111,32 +178,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])} … {names[-1]} ({len(names)} columns)"
 
 
+def _either(counts: list[int]) -> str:
+    return " or ".join(map(str, counts))
+
+
 # -- rows -------------------------------------------------------------------------------------------------------------
-
-
-def _pieces(body: pa.Buffer) -> Iterator[pa.Buffer]:
-    """Whole lines, `_PIECE_BYTES` at a time; one empty piece for no lines."""
-    view = memoryview(body)
-    begin = 0
-    while True:
-        end = min(begin + _PIECE_BYTES, body.size)
-        if end < body.size:
-            end = _line_end(view, end)
-        yield body.slice(begin, end - begin)
-        begin = end
-        if begin >= body.size:
-            return
-
-
-def _line_end(view: memoryview, place: int) -> int:
-    """Where the line that `place` stands in ends, with its line end."""
-    step = 64 * 1024
-    while place < len(view):
-        found = bytes(view[place : place + step]).find(b"\n")
-        if found >= 0:
-            return place + found + 1
-        place += step
-    return len(view)
 
 
 @dataclass
@@ -145,7 +191,7 @@ class _Block:
 
     texts: pa.Table
     # (points, rows): a row of the array is a column of the file, as Arrow hands it over
-    kwh: npt.NDArray[np.float64]
+    kwh: Kwh
     unreadable: dict[str, Bools]
 
 
@@ -166,11 +212,21 @@ class _Reader:
         rows = block.texts.num_rows
         texts = {source: trimmed(block.texts.column(source)) for source in self._sources}
         columns: dict[str, pa.Array] = {}
+        quality = None
         for column in self._feed.columns:
-            columns[column.target], bad = typed_column(column, texts, rows, self._feed.time_zone or "UTC")
+            values, bad = typed_column(column, texts, rows, self._feed.time_zone or "UTC")
             if column.source:
                 block.unreadable[column.source] = block.unreadable.get(column.source, False) | bad
-        columns |= curve_columns(block.kwh, self._feed.curve.interval_minutes, Counts.one_row_each(rows))
+            if column.target == "quality":
+                quality = quality_codes(values)
+                # an estimate must not look measured: without its quality a value is none
+                block.kwh[:, bad | (quality == MISSING)] = np.nan
+            else:
+                columns[column.target] = values
+        if self._feed.curve.day == "elapsed":
+            columns |= self._elapsed(block, quality, columns["read_date"])
+        else:
+            columns |= self._curves(block.kwh, quality, Counts.one_row_each(rows))
         numbers = np.arange(first_row, first_row + rows, dtype=np.int64)
         origin = provenance(
             self._file.file,
@@ -179,6 +235,39 @@ class _Reader:
             lambda places: shown_raw(self._raw_rows(body, rows, places), self._feed),
         )
         return pa.table(columns | origin)
+
+    def _curves(self, kwh: Kwh, quality: Codes | None, counts: Counts) -> dict[str, pa.Array]:
+        of_each = None if quality is None else np.broadcast_to(quality, kwh.shape)
+        return curve_columns(kwh, self._feed.curve.interval_minutes, counts, of_each)
+
+    def _elapsed(self, block: _Block, quality: Codes | None, dates: pa.Array) -> dict[str, pa.Array]:
+        """Curves as long as their dates: rows are cut or filled; what stands beyond the end of the date is counted."""
+        columns, rows = block.kwh.shape
+        length = self._lengths(dates)
+        beyond = np.arange(columns)[:, None] >= length
+        surplus = (beyond & ~np.isnan(block.kwh)).sum(axis=0)
+        for point in block.unreadable.keys() & set(self._points):
+            # a word in the place of an interval which the date does not have stands for nothing
+            block.unreadable[point] &= ~beyond[self._points.index(point)]
+        parts, order = [], []
+        for count in np.unique(length):
+            mine = np.flatnonzero(length == count)
+            kwh = np.full((count, mine.size), np.nan)
+            kwh[:columns] = block.kwh[: min(count, columns), mine]
+            counts = Counts(np.zeros(mine.size, np.int64), surplus[mine], np.ones(mine.size, np.int64))
+            parts.append(pa.table(self._curves(kwh, None if quality is None else quality[mine], counts)))
+            order.append(mine)
+        if not parts:
+            return self._curves(block.kwh, quality, Counts.one_row_each(rows))
+        in_order = pa.concat_tables(parts).take(pa.array(np.argsort(np.concatenate(order)))).combine_chunks()
+        return dict(zip(in_order.column_names, in_order.columns, strict=True))
+
+    def _lengths(self, dates: pa.Array) -> Ints:
+        """Intervals which each row's date has; of a row without date, of 24 hours."""
+        days = np.asarray(pc.fill_null(dates.cast(pa.int32()), 0).to_numpy(zero_copy_only=False), np.int64)
+        ordinals = np.clip(days + EPOCH, _FIRST_DATE, _LAST_DATE)
+        lengths = date_lengths(ordinals, self._feed.time_zone or "UTC") // (60 * self._feed.curve.interval_minutes)
+        return np.where(dates.is_valid().to_numpy(zero_copy_only=False), lengths, _points_of_day(self._feed.curve))
 
     def _numbers(self, body: pa.Buffer, first_row: int) -> _Block | None:
         """Points parsed as numbers; None when that cannot be done."""

@@ -6,7 +6,7 @@ Nothing that a data row holds gets into a message: it may be personal.
 import codecs
 import csv as text_csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,11 +24,18 @@ _BLOCK_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
-class Delimited:
-    """A delimited file whose header has been read. `body` is UTF-8 without byte-order mark and header line."""
+class Header:
+    """The names of a file's columns: their positions, from 1, where the file has no header line."""
 
     file: str
     header: tuple[str, ...]
+    has_header: bool
+
+
+@dataclass(frozen=True)
+class Delimited(Header):
+    """A delimited file whose header has been read. `body` is UTF-8 without byte-order mark and header line."""
+
     body: pa.Buffer
     delimiter: str
 
@@ -46,6 +53,7 @@ def open_delimited(data: bytes, name: str, feed: Feed) -> Delimited:
     line, begin = _header_line(text, name)
     header = _split(line, feed.delimiter, name)
     _check_delimiter(header, line, name, feed)
+    header = _by_position(header, feed)
     repeated = sorted(column for column, count in Counter(header).items() if count > 1 and column)
     if repeated:
         raise BadFile(name, f"the header names {_list(repeated)} more than once", "give each column a name of its own")
@@ -53,14 +61,46 @@ def open_delimited(data: bytes, name: str, feed: Feed) -> Delimited:
         raise BadFile(
             name, "the file is cut: its last value has no closing quotation mark", "deliver the whole file again"
         )
-    return Delimited(name, header, pa.py_buffer(text).slice(begin), feed.delimiter)
+    body = pa.py_buffer(text).slice(begin if feed.has_header else 0)
+    return Delimited(name, header, feed.has_header, body, feed.delimiter)
 
 
-def missing_columns(file: Delimited, wanted: Sequence[str]) -> BadFile | None:
+def pieces(body: pa.Buffer, size: int) -> Iterator[pa.Buffer]:
+    """Whole lines, so many bytes at a time; one empty piece for no lines."""
+    view = memoryview(body)
+    begin = 0
+    while True:
+        end = min(begin + size, body.size)
+        if end < body.size:
+            end = _line_end(view, end)
+        yield body.slice(begin, end - begin)
+        begin = end
+        if begin >= body.size:
+            return
+
+
+def _line_end(view: memoryview, place: int) -> int:
+    """Where the line that `place` stands in ends, with its line end."""
+    step = 64 * 1024
+    while place < len(view):
+        found = bytes(view[place : place + step]).find(b"\n")
+        if found >= 0:
+            return place + found + 1
+        place += step
+    return len(view)
+
+
+def missing_columns(file: Header, wanted: Sequence[str]) -> BadFile | None:
     """What to say when wanted columns are not in the header, all of them named; None when all are there."""
     missing = [column for column in wanted if column not in file.header]
     if not missing:
         return None
+    if not file.has_header:
+        return BadFile(
+            file.file,
+            f"its first row has {len(file.header)} columns, the feed declares column {_list(missing)}",
+            "deliver these columns, or declare what the source sends in the feed's file",
+        )
     if len(missing) == len(wanted):
         # what stands in the first line may be a person's data
         return BadFile(
@@ -77,7 +117,7 @@ def missing_columns(file: Delimited, wanted: Sequence[str]) -> BadFile | None:
     )
 
 
-def extra_columns(file: Delimited, declared: Sequence[str]) -> list[str]:
+def extra_columns(file: Header, declared: Sequence[str]) -> list[str]:
     """Columns of the header which are not declared, in its order; one without a name by its place."""
     return [name or f"(column {n} without a name)" for n, name in enumerate(file.header, 1) if name not in declared]
 
@@ -155,7 +195,7 @@ def _ragged(file: Delimited, body: pa.Buffer, row: csv.InvalidRow, first_row: in
         )
     return BadFile(
         file.file,
-        f"the row has {found} columns, the header {wanted}",
+        f"the row has {found} columns, the {'header' if file.has_header else 'first one'} {wanted}",
         "put values that hold the delimiter into quotation marks, and deliver the file again",
         row=number,
     )
@@ -191,7 +231,7 @@ def _as_utf8(data: bytes, name: str, feed: Feed) -> bytes:
             name,
             f"it is not in the declared encoding {feed.encoding}: byte {error.start + 1} does not exist in it",
             "set the feed's encoding to the file's",
-            row=_row_of(data, error.start),
+            row=_row_of(data, error.start, feed),
         ) from None
 
 
@@ -216,7 +256,7 @@ def _not_utf8(data: bytes, name: str, feed: Feed) -> BadFile:
                 name,
                 f"it is not in the declared encoding {feed.encoding}: byte {error.start + 1} does not exist in it",
                 "deliver the file again, or set the feed's encoding to the file's",
-                row=_row_of(data, error.start),
+                row=_row_of(data, error.start, feed),
             )
     return _wrong_encoding(name, feed, "GBK")
 
@@ -235,8 +275,8 @@ def _has_header(data: bytes, codec: str, feed: Feed) -> bool:
     return any(column.source in line for column in feed.columns if column.source and not column.source.isascii())
 
 
-def _row_of(data: bytes, place: int) -> int | None:
-    line = data.count(b"\n", 0, place)
+def _row_of(data: bytes, place: int, feed: Feed) -> int | None:
+    line = data.count(b"\n", 0, place) + (0 if feed.has_header else 1)
     return line or None
 
 
@@ -274,18 +314,43 @@ def _split(line: str, delimiter: str, name: str) -> tuple[str, ...]:
     return tuple(field.strip() for field in fields)
 
 
+def _by_position(header: tuple[str, ...], feed: Feed) -> tuple[str, ...]:
+    """The header as columns are looked up by: positions without a header line or where points go by position.
+
+    A point then keeps its header as name where it is one of its own.
+    """
+    if not feed.has_header:
+        return tuple(str(n) for n in range(1, len(header) + 1))
+    first = feed.curve.first_point
+    if feed.reader != "curve_wide" or first is None:
+        return header
+    counts = Counter(header)
+    declared = {column.source for column in feed.columns}
+    return tuple(
+        unnamed(n) if n >= first and (not column or counts[column] > 1) and column not in declared else column
+        for n, column in enumerate(header, 1)
+    )
+
+
+def unnamed(position: int) -> str:
+    """What a point column without a name of its own is called."""
+    return f"column {position}"
+
+
 def _check_delimiter(header: tuple[str, ...], line: str, name: str, feed: Feed) -> None:
     declared = {column.source for column in feed.columns if column.source}
     found = len(declared.intersection(header))
+    what = "the header is" if feed.has_header else "its lines are"
     declared_words = _DELIMITERS.get(feed.delimiter, repr(feed.delimiter))
     for other, words in _DELIMITERS.items():
         if other == feed.delimiter or other not in line:
             continue
         columns = {field.strip(' "') for field in line.split(other)}
-        if len(declared & columns) > found or len(header) == 1:
+        # data may hold another delimiter in a value, and a number that is a column's position
+        if (feed.has_header and len(declared & columns) > found) or len(header) == 1:
             raise BadFile(
                 name,
-                f"the header is divided by {words}, the feed declares {declared_words}",
+                f"{what} divided by {words}, the feed declares {declared_words}",
                 "deliver it as declared, or set the feed's delimiter",
             )
 

@@ -64,11 +64,15 @@ def open_bytes(data: bytes, name: str) -> bytes:
     expand = _EXPANDERS.get(PurePosixPath(name).suffix.lower())
     if expand is None:
         return data
-    limit = min(max(MAX_EXPANSION * len(data), _ALWAYS_ALLOWED), MAX_BYTES)
-    plain = expand(data, name, limit)
+    plain = expand(data, name, expansion_limit(data))
     if not plain:
         raise BadFile(name, "the file is empty once it is expanded", _AGAIN)
     return plain
+
+
+def expansion_limit(data: bytes) -> int:
+    """How many bytes a packed file may hold."""
+    return min(max(MAX_EXPANSION * len(data), _ALWAYS_ALLOWED), MAX_BYTES)
 
 
 def _gzip(data: bytes, name: str, limit: int) -> bytes:

@@ -27,8 +27,15 @@ PROFILES = pa.schema(
         ("week_start", pa.date32()),
         ("interval_minutes", pa.int32()),
         *((name, pa.list_(pa.float32())) for name in _CURVES),
-        *((name, pa.int32()) for name in _COUNTS),
-        *((name, pa.float64()) for name in _NUMBERS),
+        ("days", pa.int32()),
+        ("dropped_days", pa.int32()),
+        ("daily_kwh", pa.float64()),
+        ("daily_spread_kwh", pa.float64()),
+        ("highest_kwh", pa.float64()),
+        ("zero_share", pa.float64()),
+        ("longest_zero_run", pa.int32()),
+        ("longest_constant_run", pa.int32()),
+        ("night_min_kwh", pa.float64()),
     ]
 )
 

@@ -1,11 +1,14 @@
 """Readers of delivered files by the name which a feed declares: bytes in, typed Arrow tables out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from jobs.kernels.curve_columns import METRIC_COLUMNS
+from jobs.kernels.curve_long import iter_long
+from jobs.kernels.curve_parquet import iter_curve_parquet
 from jobs.kernels.curve_wide import iter_curves
+from jobs.kernels.editing import edited_days
 from jobs.kernels.files import BadFile, open_bytes
 from jobs.kernels.green_button import iter_green_button
 from jobs.kernels.nem12 import iter_nem12
@@ -13,6 +16,7 @@ from jobs.kernels.nem13 import METRIC_COLUMNS as NEM13_COLUMNS
 from jobs.kernels.nem13 import iter_nem13
 from jobs.kernels.pseudonyms import customer_keys, encrypt_values
 from jobs.kernels.table_csv import read_table
+from jobs.kernels.table_parquet import iter_table_parquet
 from schemas.feed import CURVE_READERS, Feed
 
 
@@ -39,14 +43,26 @@ class Readers:
         plain = open_bytes(data, name)
         if feed.reader == "curve_wide":
             yield from iter_curves(plain, name, feed)
+        elif feed.reader == "curve_long":
+            yield from iter_long(plain, name, feed)
+        elif feed.reader == "curve_parquet":
+            yield from iter_curve_parquet(plain, name, feed)
         elif feed.reader == "nem12":
             yield from iter_nem12(plain, name, feed)
         elif feed.reader == "nem13":
             yield from iter_nem13(plain, name, feed)
         elif feed.reader == "green_button":
             yield from iter_green_button(plain, name, feed)
-        else:
+        elif feed.reader == "table_csv":
             yield read_table(plain, name, feed, pseudonymise, encrypt)
+        elif feed.reader == "table_parquet":
+            yield from iter_table_parquet(plain, name, feed, pseudonymise, encrypt)
+        else:
+            raise ValueError(f"feed {feed.name}: no reader is called {feed.reader}")
+
+    def edited(self, rows: pa.Table, feed: Feed, kwh: Mapping[int, float | None]) -> pa.Table:
+        """Meter days with intervals (from 0) as a person entered them, None for missing, and all that follows."""
+        return edited_days(rows, feed, kwh)
 
     def problem(self, error: Exception) -> str | None:
         """What is wrong with the file, for a person; None when the error is not the file's fault."""

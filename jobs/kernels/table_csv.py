@@ -22,23 +22,50 @@ Cipher = Callable[[pa.Array], pa.Array]
 def read_table(
     data: bytes, name: str, feed: Feed, pseudonymise: Cipher | None = None, encrypt: Cipher | None = None
 ) -> tuple[pa.Table, list[str]]:
-    """Rows of the file, and the columns in it which the feed does not declare.
+    """Rows of the file, and the columns in it which the feed does not declare. Columns as `typed_rows` gives them.
+
+    BadFile as the parts say.
+    """
+    _check_ciphers(feed, pseudonymise, encrypt)
+    file = open_delimited(data, name, feed)
+    if problem := missing_columns(file, required_columns(feed)):
+        raise problem
+    declared = declared_columns(feed)
+    raw = _read(file, [column for column in declared if column in file.header])
+    return typed_rows(raw, 1, name, feed, pseudonymise, encrypt), extra_columns(file, declared)
+
+
+def declared_columns(feed: Feed) -> list[str]:
+    """Columns of the source which the feed reads, each once."""
+    return list(dict.fromkeys([*(c.source for c in feed.columns if c.source), *(feed.unpivot or {})]))
+
+
+def required_columns(feed: Feed) -> list[str]:
+    """Columns without which a file is refused."""
+    return [
+        *(c.source for c in feed.columns if c.source and not c.optional and c.constant is None),
+        *(feed.unpivot or {}),
+    ]
+
+
+def typed_rows(
+    raw: pa.Table,
+    first_row: int,
+    name: str,
+    feed: Feed,
+    pseudonymise: Cipher | None = None,
+    encrypt: Cipher | None = None,
+) -> pa.Table:
+    """Rows of the table from their texts, of which the first is that row of the file.
 
     Grain: a row of the file; with `unpivot`, a value present in it (and one row without key and value for a row that
     has none, so that no row is lost). Columns: the declared targets in the feed's order; `customer_key` and
     `customer_no_encrypted` for a customer number, `<target>_encrypted` for a name, phone or address, masked text for
     free text; the unpivoted two; unreadable list<string> (source columns), raw_values (what was written, personal
     columns left out and personal values in others masked, for rows with something unreadable), source_file, source_row
-    (from 1). BadFile as the parts say.
+    (from 1).
     """
     _check_ciphers(feed, pseudonymise, encrypt)
-    file = open_delimited(data, name, feed)
-    unpivoted = list(feed.unpivot or {})
-    required = [c.source for c in feed.columns if c.source and not c.optional and c.constant is None]
-    if problem := missing_columns(file, [*required, *unpivoted]):
-        raise problem
-    declared = [*(c.source for c in feed.columns if c.source), *unpivoted]
-    raw = _read(file, [column for column in dict.fromkeys(declared) if column in file.header])
     texts = {column: trimmed(raw.column(column)) for column in raw.column_names}
 
     unreadable: dict[str, Bools] = {}
@@ -55,8 +82,10 @@ def read_table(
         rows, unpivoted_columns, unpivoted_bad = _unpivot(feed, texts, raw.num_rows)
         columns = {target: values.take(pa.array(rows)) for target, values in columns.items()} | unpivoted_columns
         unreadable = {source: bad[rows] for source, bad in unreadable.items()} | unpivoted_bad
-    origin = provenance(name, rows + 1, unreadable, lambda places: shown_raw(raw.take(pa.array(rows[places])), feed))
-    return pa.table(columns | origin), extra_columns(file, declared)
+    shown = provenance(
+        name, rows + first_row, unreadable, lambda places: shown_raw(raw.take(pa.array(rows[places])), feed)
+    )
+    return pa.table(columns | shown)
 
 
 def shown_raw(raw: pa.Table, feed: Feed) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from schemas.feed import FieldType
 
 Bools = npt.NDArray[np.bool_]
+Microseconds = npt.NDArray[np.int64]
 Parsed = tuple[pa.Array, Bools]
 
 ARROW_TYPES: dict[FieldType, pa.DataType] = {
@@ -58,6 +59,17 @@ def parse(texts: pa.Array, kind: FieldType, time_zone: str = "UTC") -> Parsed:
     else:
         values = _PARSERS[kind](texts)
     return values, _to_bools(pc.and_(values.is_null(), texts.is_valid()))
+
+
+def clock_times(texts: pa.Array) -> tuple[Microseconds, Microseconds, Bools, Bools]:
+    """What stamps of a date with a time show: clock, offset, whether an offset is stated, whether there is such a time.
+
+    The clock in microseconds since 1970-01-01 as if it were UTC, the offset in microseconds ahead of UTC; 24:00 is the
+    next midnight.
+    """
+    stamps = _Stamps(texts)
+    offset, is_stated = stamps.offset()
+    return stamps.days * _DAY_US + stamps.microseconds, offset, is_stated, stamps.exists & stamps.has_time
 
 
 def _to_bools(flags: pa.Array) -> Bools:
@@ -164,11 +176,8 @@ def _dates(texts: pa.Array) -> pa.Array:
 
 
 def _timestamps(texts: pa.Array, time_zone: str) -> pa.Array:
-    stamps = _Stamps(texts)
     # a date alone is no instant
-    exists = stamps.exists & stamps.has_time
-    clock = stamps.days * _DAY_US + stamps.microseconds
-    offset, is_stated = stamps.offset()
+    clock, offset, is_stated, exists = clock_times(texts)
     local = pa.array(clock, mask=~exists).cast(pa.timestamp("us"))
     early, late = (
         pc.assume_timezone(local, time_zone, ambiguous="earliest", nonexistent=which)

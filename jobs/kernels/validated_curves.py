@@ -1,4 +1,4 @@
-"""From a flagged meter day to a validated one: condemned intervals out, gaps estimated, each interval with its quality."""
+"""From a flagged meter day to a validated one: what is condemned taken out, gaps estimated, all with its quality."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

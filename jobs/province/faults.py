@@ -1,8 +1,9 @@
-"""What goes wrong in the province: classes of faults, how often, and how a curve looks with one in it.
+"""What goes wrong in the province: classes of faults, how often, and which curves they hit on a date.
 
-The share of a class means: of meter days (values, rows, times); of meters a quarter (what lasts; for multipliers, of
-the meters behind transformers); of daily deliveries (files). A fault changes what is delivered, never the truth, and
-each one is written to the ledger.
+The share of a class means: of meter days (values, rows, times, registers); of meters a quarter (what lasts; for
+multipliers, of the meters behind transformers; for `not_installed`, of the meters exchanged; for `theft`, of the main
+meters in public districts); of daily deliveries (files). A fault changes what is delivered, never the truth, and each
+one is written to the ledger. `docs/faults.md` says of each class what it changes and how it can be seen.
 """
 
 from collections.abc import Mapping
@@ -11,15 +12,25 @@ from types import MappingProxyType
 
 import numpy as np
 
-from jobs.province.draws import Dials, Ints, draw
+from jobs.province.draws import Ints, draw
 from jobs.province.population import CHUNK, Chunk
 from jobs.province.profiles import ProvinceError
 
 # written instead of a value; far below any value, so that a curve stays an array of integers
 MISSING, TEXT_DASHES, TEXT_NA = (np.iinfo(np.int32).min + n for n in range(1, 4))
-VALUE_CLASSES = ("missing_points", "spike", "stuck", "zero_run", "negative", "text_value")
-ROW_CLASSES = ("stamp_2400", "duplicated_row", "unknown_meter", "future_row")
+VALUE_CLASSES = (
+    "missing_points",
+    "spike",
+    "stuck",
+    "zero_run",
+    "negative",
+    "text_value",
+    "above_capacity",
+    "sum_gap",
+)
+ROW_CLASSES = ("stamp_2400", "duplicated_row", "unknown_meter", "future_row", "conflicting_row")
 TIME_CLASSES = ("late", "missing_day", "correction")
+REGISTER_CLASSES = ("register_backwards", "register_jump")
 METER_CLASSES = (
     "kw_as_kwh",
     "shifted_clock",
@@ -29,9 +40,19 @@ METER_CLASSES = (
     "multiplier_change",
     "wrong_multiplier",
     "roll_over",
+    "wrong_interval_count",
+    "not_installed",
+    "theft",
 )
 DELIVERY_CLASSES = ("duplicated_delivery", "truncated_file")
-FAULT_CLASSES = (*VALUE_CLASSES, *ROW_CLASSES, *TIME_CLASSES, *METER_CLASSES, *DELIVERY_CLASSES)
+FAULT_CLASSES = (
+    *VALUE_CLASSES,
+    *ROW_CLASSES,
+    *TIME_CLASSES,
+    *REGISTER_CLASSES,
+    *METER_CLASSES,
+    *DELIVERY_CLASSES,
+)
 DEFAULT_FAULTS: Mapping[str, float] = MappingProxyType(
     {
         "missing_points": 0.01,
@@ -40,13 +61,18 @@ DEFAULT_FAULTS: Mapping[str, float] = MappingProxyType(
         "zero_run": 0.0008,
         "negative": 0.0003,
         "text_value": 0.0003,
+        "above_capacity": 0.0003,
+        "sum_gap": 0.0005,
         "stamp_2400": 0.0005,
         "duplicated_row": 0.001,
         "unknown_meter": 0.0002,
         "future_row": 0.0001,
+        "conflicting_row": 0.0003,
         "late": 0.02,
         "missing_day": 0.001,
         "correction": 0.005,
+        "register_backwards": 0.0002,
+        "register_jump": 0.0002,
         "kw_as_kwh": 0.002,
         "shifted_clock": 0.002,
         "identical_curves": 0.0015,
@@ -55,6 +81,9 @@ DEFAULT_FAULTS: Mapping[str, float] = MappingProxyType(
         "multiplier_change": 0.04,
         "wrong_multiplier": 0.04,
         "roll_over": 0.005,
+        "wrong_interval_count": 0.001,
+        "not_installed": 0.15,
+        "theft": 0.001,
         "duplicated_delivery": 0.03,
         # refuses a whole delivery until it comes again: off unless asked for
         "truncated_file": 0.0,
@@ -103,78 +132,3 @@ def lags(chunk: Chunk, ordinal: int, share: float, purpose: str) -> Ints:
     is_late = luck.random(2 * CHUNK) < share
     days = luck.choice(np.array([1, 1, 1, 2, 2, 3, 4, 5]), 2 * CHUNK)
     return np.asarray(np.where(is_late, days, 0)[chunk.point_address], dtype=np.int64)
-
-
-def spoil(chunk: Chunk, ordinal: int, curves: Dials, faults: Mapping[str, float]) -> list[RowFault]:
-    """Put value faults into the curves (points, 96) of a date, in place, and say which."""
-    found = []
-    for name, points in which(chunk, ordinal, VALUE_CLASSES, faults).items():
-        for point in points.tolist():
-            # a generator for each point: whether its neighbour exists must not matter
-            luck = draw(chunk.seed, name, int(chunk.point_number[point]), ordinal)
-            found += [RowFault(name, point, *span) for span in _SPOILERS[name](curves[point], luck)]
-    return found
-
-
-def spoil_for_correction(curve: Dials, luck: np.random.Generator) -> tuple[int, int]:
-    """Make a curve wrong as a first delivery which is corrected later: a gap, or values taken over wrongly."""
-    first, last = _run(luck, 4, 40)
-    if luck.random() < 0.5:
-        curve[first:last] = MISSING
-    else:
-        # the offset makes zeros wrong too
-        curve[first:last] = (curve[first:last] * luck.uniform(0.3, 2.5) + 30).astype(np.int32)
-    return first, last
-
-
-def _run(luck: np.random.Generator, shortest: int, longest: int) -> tuple[int, int]:
-    length = int(luck.integers(shortest, longest))
-    first = int(luck.integers(0, 96 - length))
-    return first, first + length
-
-
-def _missing_points(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    spans = [_run(luck, 1, 12) for _ in range(int(luck.integers(1, 3)))]
-    for first, last in spans:
-        curve[first:last] = MISSING
-    return spans
-
-
-def _spike(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    at = int(luck.integers(0, 96))
-    curve[at] = int(max(curve.max(), 5000) * luck.uniform(15, 60))
-    return [(at, at + 1)]
-
-
-def _stuck(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    first, last = _run(luck, 28, 70)
-    curve[first:last] = max(int(curve[first]), 10)
-    return [(first, last)]
-
-
-def _zero_run(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    first, last = _run(luck, 28, 70)
-    curve[first:last] = 0
-    return [(first, last)]
-
-
-def _negative(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    first, last = _run(luck, 1, 4)
-    curve[first:last] = -np.maximum(curve[first:last], 10)
-    return [(first, last)]
-
-
-def _text_value(curve: Dials, luck: np.random.Generator) -> list[tuple[int, int]]:
-    first, last = _run(luck, 1, 4)
-    curve[first:last] = TEXT_DASHES if luck.random() < 0.5 else TEXT_NA
-    return [(first, last)]
-
-
-_SPOILERS = {
-    "missing_points": _missing_points,
-    "spike": _spike,
-    "stuck": _stuck,
-    "zero_run": _zero_run,
-    "negative": _negative,
-    "text_value": _text_value,
-}

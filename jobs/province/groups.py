@@ -21,7 +21,7 @@ from jobs.province.run import Run
 
 _ROW_HEADERS = {
     "customers": masterdata.CUSTOMER_HEADER,
-    "metering_points": masterdata.POINT_HEADER,
+    "metering_points": (*masterdata.POINT_HEADER, masterdata.KIND_HEADER),
     "bills": billing.BILL_HEADER,
     "bill_lines": billing.LINE_HEADER,
     "payments": billing.PAYMENT_HEADER,
@@ -31,11 +31,10 @@ _ROW_HEADERS = {
 
 @dataclass(frozen=True)
 class Written:
-    """What one group wrote: lines of the manifests by feed, faults, truth."""
+    """What one group wrote: lines of the manifests by feed, and rows of the ledger by kind."""
 
     files: dict[str, list[dict[str, str | int]]]
-    faults: pa.Table
-    truth: pa.Table
+    ledger: dict[str, pa.Table]
 
 
 def group_size(customers: int) -> int:
@@ -69,21 +68,30 @@ def write_group(run: Run, group: int) -> Written:
         delivery_ids={feed: run.delivery(feed).delivery_id for feed in FEEDS},
         bookcase=Bookcase(run.ledger_root / "books"),
     )
-    truth = []
+    truth, districts = [], []
     size = group_size(run.customers)
     for index in range(group * size, min((group + 1) * size, chunk_count(run.customers))):
         chunk = build_chunk(run.seed, index, run.customers, run.start)
         plan = build_plan(chunk, run.start, run.last, run.faults)
-        truth.append(metering.write(chunk, plan))
+        of_customers, of_districts = metering.write(chunk, plan)
+        truth.append(of_customers)
+        districts.append(of_districts)
         since = None if run.initial else run.last
         rows["customers"].extend(masterdata.customer_rows(chunk, plan, since, run.last))
         rows["metering_points"].extend(masterdata.point_rows(chunk, plan, since, run.last))
+        if run.initial:
+            rows["metering_points"].extend(masterdata.district_rows(chunk))
         _write_bills(run, chunk, plan, metering.bookcase, rows)
         _write_orders(run, chunk, plan, rows["complaints"])
     parts: dict[str, Parts] = {**rows, "meter_days": curves, "register_readings": readings}
     for part in parts.values():
         part.flush()
-    return Written({feed: part.files for feed, part in parts.items()}, notes.table(), pa.concat_tables(truth))
+    ledger = {
+        "faults": notes.table(),
+        "truth": pa.concat_tables(truth),
+        "district_days": pa.concat_tables(districts),
+    }
+    return Written({feed: part.files for feed, part in parts.items()}, ledger)
 
 
 def _write_bills(run: Run, chunk: Chunk, plan: Plan, bookcase: Bookcase, rows: dict[str, RowParts]) -> None:

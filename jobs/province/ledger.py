@@ -1,13 +1,20 @@
-"""What only the generator knows: the faults it put in, and the truth. The jobs never read it; tests and reports do."""
+"""What only the generator knows: the faults it put in, and the truth. The jobs never read it; tests and reports do.
+
+Three kinds of files: `faults`, a note of each fault as it was delivered; `truth`, a customer and a date; and
+`district_days`, a transformer district and a date.
+"""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import pyarrow as pa
 from pyarrow import parquet
+
+from jobs.province.districts import DISTRICT_SCHEMA
 
 FAULT_SCHEMA = pa.schema(
     [
@@ -21,7 +28,7 @@ FAULT_SCHEMA = pa.schema(
         # slots 0 to 95 from local midnight, the last one excluded; null where a whole row or file is meant
         ("slot_from", pa.int32()),
         ("slot_to", pa.int32()),
-        # dial kWh of those slots, multiplier not applied
+        # dial kWh of those slots, multiplier not applied; of a reading the five true dials: total, sharp … valley
         ("true_kwh", pa.list_(pa.float64())),
         ("detail", pa.string()),
         ("received_at", pa.string()),
@@ -31,13 +38,17 @@ TRUTH_SCHEMA = pa.schema(
     [
         ("customer_no", pa.string()),
         ("usage_date", pa.date32()),
-        # primary kWh over all points of the customer, with the multiplier which the transformers really have
+        # primary kWh drawn over all points of the customer, theft included, with the multiplier which is really there
         ("kwh", pa.float64()),
         ("kwh_sharp", pa.float64()),
         ("kwh_peak", pa.float64()),
         ("kwh_flat", pa.float64()),
         ("kwh_valley", pa.float64()),
     ]
+)
+
+SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
+    {"faults": FAULT_SCHEMA, "truth": TRUTH_SCHEMA, "district_days": DISTRICT_SCHEMA}
 )
 
 
@@ -86,17 +97,17 @@ class FaultNotes:
 
 
 class Ledger:
-    """Two Parquet files of one run, `faults/<name>.parquet` and `truth/<name>.parquet`, which appear when it ends."""
+    """Parquet files of one run, `<kind>/<name>.parquet`, which appear when it ends."""
 
     def __init__(self, root: Path, name: str) -> None:
         """Name the run's files under the ledger's root."""
-        self._paths = {kind: root / kind / f"{name}.parquet" for kind in ("faults", "truth")}
+        self._paths = {kind: root / kind / f"{name}.parquet" for kind in SCHEMAS}
         self._writers: dict[str, parquet.ParquetWriter] = {}
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> "Ledger":
-        """Open both files under unfinished names."""
-        for kind, schema in (("faults", FAULT_SCHEMA), ("truth", TRUTH_SCHEMA)):
+        """Open the files under unfinished names."""
+        for kind, schema in SCHEMAS.items():
             path = self._paths[kind]
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writers[kind] = parquet.ParquetWriter(path.with_suffix(".tmp"), schema)
@@ -114,10 +125,10 @@ class Ledger:
             else:
                 path.with_suffix(".tmp").unlink()
 
-    def add(self, faults: pa.Table, truth: pa.Table) -> None:
-        """Append what one group of customers noted."""
-        self.counts.update(faults["fault"].to_pylist())
-        if faults.num_rows:
-            self._writers["faults"].write_table(faults)
-        if truth.num_rows:
-            self._writers["truth"].write_table(truth)
+    def add(self, tables: Mapping[str, pa.Table]) -> None:
+        """Append rows by kind of file, as one group of customers noted them."""
+        for kind, table in tables.items():
+            if kind == "faults":
+                self.counts.update(table["fault"].to_pylist())
+            if table.num_rows:
+                self._writers[kind].write_table(table)

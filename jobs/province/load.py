@@ -1,4 +1,4 @@
-"""What was really used: primary power of every point of a chunk in every quarter hour of a date."""
+"""What really flowed: primary power of every point of a chunk in every quarter hour of a date."""
 
 from datetime import date
 
@@ -20,8 +20,8 @@ _CHARGER_KW = 7.0
 _OUTAGE_SHARE = 0.0008
 
 
-def primary_kwh(chunk: Chunk, plan: Plan, day: date) -> Floats:
-    """(points, 96) primary kWh of a date, before any meter rounds it."""
+def net_kwh(chunk: Chunk, plan: Plan, day: date) -> Floats:
+    """(points, 96) primary kWh of a date before any meter rounds it; below zero where a roof feeds in."""
     points, ordinal = chunk.points, day.toordinal()
     usage = chunk.customers.usage_class[points.customer]
     shape = _shape(chunk, day)
@@ -37,7 +37,7 @@ def primary_kwh(chunk: Chunk, plan: Plan, day: date) -> Floats:
     is_charger = points.kind == CAR
     kw[is_charger] = np.minimum(kw[is_charger], _CHARGER_KW)
     if points.sun_kw.any():
-        kw = np.maximum(kw - _sun(chunk, day), 0)
+        kw -= _sun(chunk, day)
     for rows, first, last in outages(chunk, ordinal):
         kw[rows, first:last] = 0
     return np.asarray(kw, dtype=np.float64) * 0.25

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 
 from jobs.province.dials import meter_ids
+from jobs.province.districts import district_id
 from jobs.province.people import People
 from jobs.province.plan import Plan
 from jobs.province.population import (
@@ -15,6 +16,7 @@ from jobs.province.population import (
     TARIFF_CODES,
     USAGE_CLASSES,
     Chunk,
+    county,
     feeder,
 )
 from jobs.province.weather import PREFECTURES
@@ -27,6 +29,9 @@ POINT_HEADER = (
     "计量点编号", "户号", "电表编号", "综合倍率", "安装日期", "拆除日期", "台区编号", "线路编号", "县", "地市",
     "电压等级",
 )  # fmt: skip
+# this province's source also says what a point is for
+KIND_HEADER = "计量点类别"
+_CUSTOMER, _DISTRICT = "客户", "台区总表"
 Row = tuple[object, ...]
 
 
@@ -59,7 +64,7 @@ def customer_rows(chunk: Chunk, plan: Plan, first: int | None, last: int) -> Ite
 
 
 def point_rows(chunk: Chunk, plan: Plan, first: int | None, last: int) -> Iterator[Row]:
-    """Rows of metering points which began or ended on a date of the span, as known on its last date."""
+    """Rows of customers' metering points which began or ended on a date of the span, as known on its last date."""
     customers, points = chunk.customers, chunk.points
     events = np.concatenate([plan.begins["swapped_meter"], plan.begins["multiplier_change"]])
     happened = (events > 0) & (events <= last)
@@ -85,14 +90,37 @@ def point_rows(chunk: Chunk, plan: Plan, first: int | None, last: int) -> Iterat
                 COUNTIES[int(customers.county[row])][1],
                 PREFECTURES[int(customers.prefecture[row])][0],
                 _voltage(chunk, point),
+                _CUSTOMER,
             )
+
+
+def district_rows(chunk: Chunk) -> Iterator[Row]:
+    """Rows of the meters of transformer districts, which are there from the beginning and are never exchanged."""
+    districts = chunk.districts
+    counties, lines = county(districts.number), feeder(districts.number)
+    for place, number in enumerate(districts.number.tolist()):
+        prefecture, name = COUNTIES[int(counties[place])]
+        yield (
+            f"JLT{number:09d}",
+            None,
+            int(districts.meter_id[place]),
+            int(districts.multiplier[place]),
+            date.fromordinal(int(districts.installed[place])).isoformat(),
+            None,
+            district_id(number),
+            f"XL{int(lines[place]):06d}",
+            name,
+            PREFECTURES[prefecture][0],
+            "交流380V",
+            _DISTRICT,
+        )
 
 
 def _district(chunk: Chunk, row: int) -> str:
     # a factory has a transformer of its own (专变)
     if chunk.customers.usage_class[row] == INDUSTRY:
         return f"ZB{int(chunk.customers.number[row]):08d}"
-    return f"TQ{int(chunk.customers.district[row]):08d}"
+    return district_id(int(chunk.customers.district[row]))
 
 
 def _voltage(chunk: Chunk, point: int) -> str:

@@ -8,11 +8,14 @@ import pyarrow as pa
 
 from jobs.province.dials import Bookcase, Books, MeteredDay, is_month_end, meter_ids, next_day, opening_books
 from jobs.province.draws import Bools, Dials, Ints, draw
-from jobs.province.faults import ROW_CLASSES, RowFault, lags, spoil, spoil_for_correction, which
+from jobs.province.faults import ROW_CLASSES, RowFault, lags, which
 from jobs.province.ledger import TRUTH_SCHEMA, FaultNotes
+from jobs.province.meter_faults import spoil_meters, stray_rows
 from jobs.province.parts import STAMPED, CurveParts, ReadingParts
 from jobs.province.plan import Plan
-from jobs.province.population import MAIN, Chunk
+from jobs.province.population import Chunk
+from jobs.province.register_faults import Misreading, misread
+from jobs.province.value_faults import other_values, spoil, spoil_for_correction
 
 LATEST_DAYS = 5
 _NEVER = 10_000
@@ -32,6 +35,10 @@ class Window:
         arrives = ordinal + lag
         return np.asarray(arrives <= self.last if self.initial else arrives == self.last, dtype=np.bool_)
 
+    def is_own(self, ordinal: int) -> bool:
+        """Whether what is not late of a date is in this delivery."""
+        return self.initial or ordinal == self.last
+
 
 @dataclass
 class Metering:
@@ -45,24 +52,30 @@ class Metering:
     delivery_ids: Mapping[str, str]
     bookcase: Bookcase
 
-    def write(self, chunk: Chunk, plan: Plan) -> pa.Table:
-        """Deliver a chunk's dates, keep its books, and return the truth of the window's dates."""
+    def write(self, chunk: Chunk, plan: Plan) -> tuple[pa.Table, pa.Table]:
+        """Deliver a chunk's dates, keep its books; the truth of the window's dates, of customers and of districts."""
         books = self._opening(chunk, plan)
         if self.window.initial:
-            self._write_readings(chunk, plan, books, np.zeros(len(chunk.points.customer), dtype=np.int64))
+            on_time = np.zeros(len(chunk.points.customer), dtype=np.int64)
+            self._write_readings(chunk, plan, books.ordinal, books.readings, on_time)
+            self._write_district_readings(chunk, books)
             self.bookcase.put(chunk.index, books)
-        truth = []
+        truth, districts = [], []
         while books.ordinal < self.window.last:
             before, day = books, next_day(chunk, plan, books)
             books = day.books
             self._write_curves(chunk, plan, day)
             self._write_day_readings(chunk, plan, before, day)
+            if self.window.is_own(books.ordinal):
+                self.curves.add(*_district_curves(chunk, day))
+                self._write_district_readings(chunk, books)
             if is_month_end(books.ordinal) or books.ordinal > self.window.last - LATEST_DAYS - 3:
                 self.bookcase.put(chunk.index, books)
             if books.ordinal >= self.window.first:
                 truth.append(_truth(chunk, day))
+                districts.append(day.supply.truth(chunk.districts, books.ordinal))
         self.bookcase.forget(chunk.index, self.window.last - LATEST_DAYS - 3)
-        return pa.concat_tables(truth)
+        return pa.concat_tables(truth), pa.concat_tables(districts)
 
     def _opening(self, chunk: Chunk, plan: Plan) -> Books:
         """The latest books from which all dates of the delivery follow."""
@@ -89,8 +102,9 @@ class Metering:
         if not (due.any() or is_correction.any()):
             return
         delivered, meter_id = day.curves.copy(), day.meter_id.copy()
-        found = _spoil_meters(chunk, plan, day, delivered, meter_id)
-        found += spoil(chunk, ordinal, delivered, self.faults)
+        found = spoil_meters(chunk, plan, day, delivered, meter_id)
+        capacity = chunk.customers.capacity_kva[chunk.points.customer] * 2_500 / day.known_multiplier
+        found += spoil(chunk, ordinal, delivered, self.faults, capacity)
         delivered[wrong_first] = day.curves[wrong_first]
         found = [fault for fault in found if not wrong_first[fault.point]]
         for point in np.flatnonzero(is_wrong).tolist():
@@ -107,6 +121,12 @@ class Metering:
         self._note(chunk, day, [fault for fault in found if sent[fault.point] or fault.fault == "missing_day"])
         on_time = due & (self.window.initial | (lag == 0))
         self._add_rows(chunk, day, delivered, meter_id, sent, on_time)
+        if self.window.is_own(ordinal):
+            strays, stray_id = stray_rows(chunk, plan, day)
+            points = [stray.point for stray in strays]
+            if points:
+                self._note(chunk, day, strays, meter_id=stray_id)
+                self.curves.add(stray_id[points], np.full(len(points), ordinal), day.curves[points])
 
     def _add_rows(
         self, chunk: Chunk, day: MeteredDay, delivered: Dials, meter_id: Ints, sent: Bools, on_time: Bools
@@ -118,21 +138,39 @@ class Metering:
         }
         dates[hit["stamp_2400"]] += STAMPED
         again, unknown, future = hit["duplicated_row"], hit["unknown_meter"], hit["future_row"]
+        twice = hit["conflicting_row"]
+        second = self._conflicting(chunk, day, delivered, twice)
         stranger, ahead = meter_id + _UNKNOWN_METER, self.window.last + 1 + chunk.point_number % 30
         whole = {name: [RowFault(name, p, 0, 96) for p in points.tolist()] for name, points in hit.items()}
         self._note(chunk, day, whole["stamp_2400"] + whole["duplicated_row"])
         self._note(chunk, day, whole["unknown_meter"], meter_id=stranger)
         self._note(chunk, day, whole["future_row"], meter_id=meter_id, ordinals=ahead)
         self.curves.add(
-            np.concatenate([meter_id[sent], meter_id[again], stranger[unknown], meter_id[future]]),
-            np.concatenate([dates[sent], dates[again], dates[unknown], ahead[future]]),
-            np.concatenate([delivered[sent], delivered[again], delivered[unknown], delivered[future]]),
+            np.concatenate([meter_id[sent], meter_id[again], stranger[unknown], meter_id[future], meter_id[twice]]),
+            np.concatenate([dates[sent], dates[again], dates[unknown], ahead[future], dates[twice]]),
+            np.concatenate([delivered[sent], delivered[again], delivered[unknown], delivered[future], second]),
         )
+
+    def _conflicting(self, chunk: Chunk, day: MeteredDay, delivered: Dials, points: Ints) -> Dials:
+        """Second rows of these points, with other values: the first ones hold the truth, or in place these do."""
+        second = delivered[points]
+        found = []
+        for place, point in enumerate(points.tolist()):
+            luck = draw(chunk.seed, "conflicting_row", int(chunk.point_number[point]), day.ordinal)
+            is_first_true = luck.random() < 0.5
+            changed = second[place] if is_first_true else delivered[point]
+            changed[:] = day.curves[point]
+            said = f"{'first' if is_first_true else 'second'} row is true"
+            found.append(RowFault("conflicting_row", point, *other_values(changed, luck), said))
+        self._note(chunk, day, found)
+        return second
 
     def _write_day_readings(self, chunk: Chunk, plan: Plan, before: Books, day: MeteredDay) -> None:
         lag = lags(chunk, day.ordinal, self.faults["late"] / 2, "late_reading")
-        self._write_readings(chunk, plan, day.books, lag)
-        if not self.window.is_due(day.ordinal, np.zeros(1, dtype=np.int64))[0]:
+        readings, wrong = misread(chunk, plan, before, day, self.faults)
+        due = self._write_readings(chunk, plan, day.ordinal, readings, lag)
+        self._note_misreadings(chunk, day, [one for one in wrong if due[one.point]])
+        if not self.window.is_own(day.ordinal):
             return
         # a meter put up today brings the reading at which it was put up
         installed = plan.happens("swapped_meter", day.ordinal) & day.is_active
@@ -142,15 +180,13 @@ class Metering:
             self.readings.add(day.meter_id[installed], np.full(len(zeros), day.ordinal - 1), zeros)
         self._note_events(chunk, plan, before, day)
 
-    def _write_readings(self, chunk: Chunk, plan: Plan, books: Books, lag: Ints) -> None:
-        ordinal = books.ordinal
+    def _write_readings(self, chunk: Chunk, plan: Plan, ordinal: int, readings: Ints, lag: Ints) -> Bools:
+        """Deliver the readings of a date which are due, and say which these are."""
         # on the eve of the first day the meters of that day are read
         is_active = chunk.customers.supply_start[chunk.points.customer] <= max(ordinal, plan.start)
         due = self.window.is_due(ordinal, lag) & is_active
         if due.any():
-            self.readings.add(
-                meter_ids(chunk, plan, ordinal)[due], np.full(int(due.sum()), ordinal), books.readings[due]
-            )
+            self.readings.add(meter_ids(chunk, plan, ordinal)[due], np.full(int(due.sum()), ordinal), readings[due])
         if not self.window.initial:
             for point in np.flatnonzero(due & (lag > 0)).tolist():
                 self.notes.note(
@@ -163,6 +199,25 @@ class Metering:
                     ordinal=ordinal,
                     detail=f"{lag[point]} days",
                 )
+        return due
+
+    def _write_district_readings(self, chunk: Chunk, books: Books) -> None:
+        meter_id = chunk.districts.meter_id
+        self.readings.add(meter_id, np.full(len(meter_id), books.ordinal), books.district_readings)
+
+    def _note_misreadings(self, chunk: Chunk, day: MeteredDay, wrong: list[Misreading]) -> None:
+        for one in wrong:
+            self.notes.note(
+                one.fault,
+                "register_readings",
+                self.delivery_ids["register_readings"],
+                file=self.readings.current,
+                meter_id=int(day.meter_id[one.point]),
+                customer_no=int(chunk.customers.customer_no[chunk.points.customer[one.point]]),
+                ordinal=day.ordinal,
+                true_kwh=one.true_kwh,
+                detail=one.detail,
+            )
 
     def _note(
         self,
@@ -176,7 +231,9 @@ class Metering:
         meters = day.meter_id if meter_id is None else meter_id
         numbers = chunk.customers.customer_no[chunk.points.customer]
         for fault in found:
-            true = day.curves[fault.point, fault.slot_from : fault.slot_to] / 10_000
+            # of a stolen kWh no curve of the meter tells
+            curves = day.drawn if fault.fault == "theft" else day.curves
+            true = curves[fault.point, fault.slot_from : fault.slot_to] / 10_000
             self.notes.note(
                 fault.fault,
                 "meter_days",
@@ -210,29 +267,9 @@ class Metering:
                 )
 
 
-def _spoil_meters(chunk: Chunk, plan: Plan, day: MeteredDay, curves: Dials, meter_id: Ints) -> list[RowFault]:
-    """Faults of whole meters, in place: they go on for weeks, and only the curves have them, not the registers."""
-    found = []
-    ordinal, mains = day.ordinal, int((chunk.points.kind == MAIN).sum())
-    for point in np.flatnonzero(plan.is_on("kw_as_kwh", ordinal)).tolist():
-        curves[point] *= 4
-        found.append(RowFault("kw_as_kwh", point, 0, 96))
-    for point in np.flatnonzero(plan.is_on("shifted_clock", ordinal)).tolist():
-        hours = 1 + int(chunk.point_number[point]) % 3
-        curves[point] = np.roll(curves[point], 4 * hours)
-        found.append(RowFault("shifted_clock", point, 0, 96, f"{hours} hours late"))
-    for point in np.flatnonzero(plan.is_on("identical_curves", ordinal)).tolist():
-        other = (point + 1) % mains
-        if other != point and day.is_active[other]:
-            curves[point] = day.curves[other]
-            found.append(RowFault("identical_curves", point, 0, 96, f"as meter {day.meter_id[other]}"))
-    for point in np.flatnonzero(plan.is_on("swapped_ids", ordinal)).tolist():
-        other = (point + 1) % mains
-        if other != point and day.is_active[[point, other]].all():
-            meter_id[[point, other]] = meter_id[[other, point]]
-            found.append(RowFault("swapped_ids", point, 0, 96, f"with meter {meter_id[point]}"))
-            found.append(RowFault("swapped_ids", other, 0, 96, f"with meter {meter_id[other]}"))
-    return found
+def _district_curves(chunk: Chunk, day: MeteredDay) -> tuple[Ints, Ints, Dials]:
+    meter_id = chunk.districts.meter_id
+    return meter_id, np.full(len(meter_id), day.ordinal), day.supply.curves
 
 
 def _truth(chunk: Chunk, day: MeteredDay) -> pa.Table:

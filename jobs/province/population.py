@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.province import profiles
+from jobs.province.districts import Districts, build_districts
 from jobs.province.draws import Bools, Floats, Ints, draw
 
 CHUNK = 1000
@@ -85,6 +86,7 @@ class Points:
     sun_profile: Ints
     multiplier: Ints
     high_voltage: Bools
+    is_in_district: Bools  # behind the transformer of a district; a factory has one of its own
 
     @property
     def has_transformers(self) -> Bools:
@@ -100,6 +102,7 @@ class Chunk:
     seed: int
     customers: Customers
     points: Points
+    districts: Districts
 
     @property
     def point_number(self) -> Ints:
@@ -124,7 +127,8 @@ def build_chunk(seed: int, index: int, customers: int, start: int) -> Chunk:
     points = _points(seed, index, size, who)
     capacity = _capacity(who.usage_class, points, size)
     who = Customers(**{**vars(who), "capacity_kva": capacity})
-    return Chunk(index, seed, who, points)
+    district = np.where(points.is_in_district, who.district[points.customer], -1)
+    return Chunk(index, seed, who, points, build_districts(seed, index, start, district, points.mean_kw))
 
 
 def _customers(seed: int, index: int, size: int, start: int) -> Customers:
@@ -145,7 +149,7 @@ def _customers(seed: int, index: int, size: int, start: int) -> Customers:
         number=number,
         usage_class=usage_class.astype(np.int64),
         district=district.astype(np.int64),
-        county=(district % len(COUNTIES)).astype(np.int64),
+        county=county(district),
         capacity_kva=np.zeros(size, dtype=np.int64),
         supply_start=np.where(is_new, start + move_in, start - age),
         payer=payer,
@@ -153,10 +157,15 @@ def _customers(seed: int, index: int, size: int, start: int) -> Customers:
     )
 
 
+def county(district: Ints) -> Ints:
+    """Index into COUNTIES of a district."""
+    return np.asarray(district % len(COUNTIES), dtype=np.int64)
+
+
 def feeder(district: Ints) -> Ints:
     """Number of the feeder of a district: a county's districts hang on feeders eight by eight."""
-    county, place = district % len(COUNTIES), district // len(COUNTIES)
-    return np.asarray(county * 10_000 + place // _DISTRICTS_ON_FEEDER, dtype=np.int64)
+    place = district // len(COUNTIES)
+    return np.asarray(county(district) * 10_000 + place // _DISTRICTS_ON_FEEDER, dtype=np.int64)
 
 
 def _points(seed: int, index: int, size: int, who: Customers) -> Points:
@@ -205,6 +214,7 @@ def _points(seed: int, index: int, size: int, who: Customers) -> Points:
         sun_profile=numbers[(uniform("sun_place") * len(numbers)).astype(np.int64)],
         multiplier=multiplier,
         high_voltage=high_voltage,
+        is_in_district=usage != INDUSTRY,
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from jobs.province.deliveries import FEEDS, Delivery, csv_rows, received_at
 from jobs.province.draws import draw
 from jobs.province.groups import Written, customers_up_to, group_count, write_group
-from jobs.province.ledger import TRUTH_SCHEMA, FaultNotes, Ledger
+from jobs.province.ledger import FaultNotes, Ledger
 from jobs.province.reference import CALENDAR_HEADER, WEATHER_HEADER, calendar_rows, weather_rows
 from jobs.province.run import Run, first_run, later_run
 from jobs.province.tariffs import HEADER as TARIFF_HEADER
@@ -73,7 +73,7 @@ def write_deliveries(
         for group, written in enumerate(_groups(run, workers)):
             for feed, files in written.files.items():
                 deliveries[feed].files += files
-            ledger.add(written.faults, written.truth)
+            ledger.add(written.ledger)
             report(f"{customers_up_to(customers, group):,} of {customers:,} customers written")
         _write_reference(run, deliveries)
         sent = [one for delivery in deliveries.values() if delivery.files for one in _finish(run, delivery, ledger)]
@@ -134,5 +134,5 @@ def _finish(run: Run, delivery: Delivery, ledger: Ledger) -> list[Delivery]:
         notes.note("duplicated_delivery", feed, again.delivery_id, detail=f"repeats {delivery.delivery_id}")
     delivery.finish(times[0])
     again.finish(times[1])
-    ledger.add(notes.table(), TRUTH_SCHEMA.empty_table())
+    ledger.add({"faults": notes.table()})
     return [delivery, again]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobs.province.deliveries import Delivery
 from jobs.province.faults import METER_CLASSES, checked_faults
+from jobs.province.ledger import SCHEMAS
 from jobs.province.profiles import ProvinceError
 
 _BOOK = "province.json"
@@ -68,7 +69,7 @@ def first_run(
         raise ProvinceError(f"the last date {last_date} is before the first date {first_date}")
     shares = checked_faults(faults)
     (ledger_root / _BOOK).unlink(missing_ok=True)
-    for stale in ("books", "faults", "truth"):
+    for stale in ("books", *SCHEMAS):
         shutil.rmtree(ledger_root / stale, ignore_errors=True)
     start, last = first_date.toordinal(), last_date.toordinal()
     return Run(landing_root, ledger_root, seed, customers, start, last, True, shares, lag_hours)
@@ -98,7 +99,7 @@ def later_run(
         raise ProvinceError(f"{last_date} lies within the initial load, which goes up to {loaded_to}")
     shares = checked_faults(book["faults"] if faults is None else faults)
     # what lasts is part of the past too: other shares would give meters another history
-    shares |= {name: book["faults"][name] for name in METER_CLASSES}
+    shares |= {name: book["faults"].get(name, 0.0) for name in METER_CLASSES}
     start = date.fromisoformat(book["first_date"]).toordinal()
     if last_date == loaded_to:
         return None

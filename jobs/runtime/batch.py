@@ -15,7 +15,7 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.receiving import Received
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from expectations.rule import Suite
 
@@ -51,10 +51,18 @@ class Plan:
     # (delivery, rule, severity, rows which broke it)
     broken: list[tuple[str, str, str, int]] = field(default_factory=list)
     touched: dict[str, list[str]] = field(default_factory=dict)
+    # cancelled delivery -> when what cancels it came in (ISO 8601), and its id
+    cancelled: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # those whose rows are to be taken out of the tables, and the dates of these
+    undone: list[str] = field(default_factory=list)
+    undone_dates: list[str] = field(default_factory=list)
     fresh_dates: list[str] = field(default_factory=list)
     met: bool = True
-    # whether a value gave way to another one, or came too late to hold
+    # what is to be brought up to date beside core: values which gave way, those which were said again
     has_versions: bool = False
+    has_repeats: bool = False
+    # whether a key loses the value that holds
+    has_withdrawn: bool = False
     # (delivery id, checksum of its manifest) of the batch
     deliveries: list[tuple[str, str]] = field(default_factory=list)
 
@@ -64,6 +72,11 @@ class Plan:
         unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
         unfinished.replace(path)
 
+    @property
+    def dates(self) -> list[str]:
+        """Local dates of all rows which the batch says something about."""
+        return sorted({*self.undone_dates, *(day for touched in self.touched.values() for day in touched)})
+
     @classmethod
     def read(cls, path: Path) -> "Plan":
         """The plan which an earlier run wrote."""
@@ -71,6 +84,7 @@ class Plan:
         held["counts"] = {name: Counts(**counts) for name, counts in held["counts"].items()}
         for name in ("broken", "deliveries"):
             held[name] = [tuple(entry) for entry in held[name]]
+        held["cancelled"] = {name: tuple(entry) for name, entry in held["cancelled"].items()}
         return cls(**held)
 
 
@@ -92,5 +106,18 @@ class Judged:
 
     @property
     def good(self) -> "DataFrame":
-        """Rows which broke no error rule."""
+        """Rows which broke no error rule, of deliveries which are not cancelled."""
+        return self._passed.where(~self._is_cancelled) if self.plan.cancelled else self._passed
+
+    @property
+    def void(self) -> "DataFrame":
+        """Rows which broke no error rule, of cancelled deliveries."""
+        return self._passed.where(self._is_cancelled)
+
+    @property
+    def _passed(self) -> "DataFrame":
         return self.rows.where("size(broken_rules) = 0")
+
+    @property
+    def _is_cancelled(self) -> "Column":
+        return F.col("delivery_id").isin(sorted(self.plan.cancelled))

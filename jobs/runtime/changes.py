@@ -14,7 +14,7 @@ REVALIDATED = "validated_days"
 
 @dataclass(frozen=True)
 class Change:
-    """A loaded delivery and the local dates of the rows which it changed."""
+    """A loaded delivery and the local dates of the rows which it changed, or took away by cancelling others."""
 
     feed: str
     delivery_id: str
@@ -23,6 +23,8 @@ class Change:
     received_at: datetime
     touched_dates: tuple[date, ...]
     rows: int
+    # deliveries whose rows it took away
+    cancels: tuple[str, ...] = ()
 
 
 class ChangeBook:
@@ -58,6 +60,7 @@ class ChangeBook:
                 row["received_at"],
                 tuple(row["touched_dates"] or ()),
                 row["rows_stated"],
+                tuple(row.get("cancels") or ()),
             )
             for row in rows
         ]

@@ -31,6 +31,7 @@ HELP = """Customer analytics lakehouse for provincial power companies.
 Run a job:        wattlake JOB --date YYYY-MM-DD [--env NAME] [--key name=value ...]
 List the jobs:    wattlake jobs
 Look at tables:   wattlake tables [TABLE] [--rows N] [--env NAME]
+Refused rows:     wattlake quarantine list|show|release|correct|drop --help
 """
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -135,7 +136,12 @@ def main() -> None:
     os.umask(0o027)
     code = 0
     try:
-        app(standalone_mode=False)
+        if sys.argv[1:2] == ["quarantine"]:
+            from jobs.runtime.quarantine_cli import quarantine_app
+
+            quarantine_app(sys.argv[2:], prog_name="wattlake quarantine", standalone_mode=False)
+        else:
+            app(standalone_mode=False)
     except UserError as error:
         print(f"wattlake: {error}", file=sys.stderr)  # noqa: T201 - the one line a user reads
         code = USER

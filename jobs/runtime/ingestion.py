@@ -3,8 +3,8 @@
 1. `receive` (receiving.py): which deliveries are new; their files become one lazy frame of typed rows.
 2. `judge`: the rules as two columns; the rows are staged, then counted in one pass.
 3. `merge`: refused deliveries are left out whole, broken rows go to quarantine, new dates are appended, the rest is
-   merged so that the later wins (meeting.py), what was replaced is kept; the counts must add up (law 1) before the
-   ledger says that a delivery is loaded.
+   merged so that the later wins (meeting.py), what was replaced is kept, what is cancelled (cancellations.py) gives way
+   to what was there without it; the counts must add up (law 1) before the ledger says that a delivery is loaded.
 
 Everything after staging follows the plan which is written beside the staged rows, so that a run which was killed is
 finished by the next one with the same rows and the same counts.
@@ -18,18 +18,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
-from pyspark.sql.window import Window
 
 from jobs.runtime.batch import Counts, Judged, Plan
+from jobs.runtime.cancellations import brought_by, earliest
 from jobs.runtime.errors import DataError
 from jobs.runtime.identities import load_keys
 from jobs.runtime.landing import Delivery
-from jobs.runtime.meeting import complete, is_on, keep_versions, meet
-from jobs.runtime.quality import broken_batch_rules, with_broken_rules
+from jobs.runtime.meeting import meet
 from jobs.runtime.reading import read_deliveries
-from jobs.runtime.receiving import Received
+from jobs.runtime.receiving import Received, Source, receive
+from jobs.runtime.replay import finish_replays, is_replay
+from jobs.runtime.writing import stage_judged, stop_on_batch_rules, write_rows
 from schemas import QUARANTINES, Table
-from schemas.customers import CUSTOMER_IDENTITIES
 from schemas.feed import Feed
 from schemas.ops import DELIVERIES, RECONCILIATION, RULE_RESULTS
 
@@ -37,11 +37,20 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from expectations.rule import Suite
+    from jobs.runtime.context import Context
 
 # how many of a long list of problems are shown
 _MOST_SHOWN = 20
 # a handful of bad rows in a small delivery is not a bad delivery
 _FEWEST_FOR_SHARE = 50
+
+
+def ingest(ctx: "Context", source: Source) -> str:
+    """Take what is new of a feed into its table."""
+    received = receive(ctx, source.feed, source.readers)
+    for step in source.steps if received.deliveries else ():
+        received.then(step(ctx))
+    return merge(judge(received, source.suite, source.table), source.table)
 
 
 # -- judge ------------------------------------------------------------------------------------------------------------
@@ -54,7 +63,9 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
     """
     _finish_interrupted(received, suite, table)
     if not received.deliveries:
-        return Judged(received, suite, Plan(met=False), resumed=False)
+        judged = Judged(received, suite, Plan(met=False), resumed=False)
+        _find_cancelled(judged)
+        return judged
     plan_file = received.staging / "plan.json"
     if plan_file.exists():
         received.ctx.log.warning("finishing a run which was interrupted")
@@ -63,7 +74,8 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
     judged = Judged(received, suite, Plan(), resumed=False)
     judged.plan.deliveries = [(d.delivery_id, d.manifest_sha256) for d in received.deliveries]
     _survey(judged, table)
-    _stop_on_batch_rules(judged)
+    _find_cancelled(judged)
+    stop_on_batch_rules(judged)
     meet(judged, table)
     judged.plan.write(plan_file)
     return judged
@@ -71,8 +83,9 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
 
 def _finish_interrupted(received: Received, suite: "Suite", table: Table) -> None:
     """Carry out what another batch had planned when it was killed; its rows may be in the table already."""
+    finish_replays(received.ctx, received.feed, received.readers, suite, table)
     for folder in sorted(received.batches.glob("*")):
-        if folder == received.staging and received.deliveries:
+        if is_replay(folder) or (folder == received.staging and received.deliveries):
             continue
         plan_file = folder / "plan.json"
         planned = set(Plan.read(plan_file).deliveries) if plan_file.exists() else set()
@@ -92,21 +105,24 @@ def _stage(received: Received, suite: "Suite", table: Table) -> None:
     ctx = received.ctx
     keys = load_keys(ctx.settings.secrets, ctx.settings.lake.root)
     rows = read_deliveries(ctx.spark, received.deliveries, received.feed, received.readers, keys)
-    for step in received.steps:
-        rows = step(rows)
-    judged = with_broken_rules(complete(rows, table), suite).withColumn("row_id", F.monotonically_increasing_id())
-    judged.write.mode("overwrite").parquet(str(received.staging / "rows"))
+    stage_judged(received, rows, suite, table)
 
 
 def _survey(judged: Judged, table: Table) -> None:
     """One pass over the staged rows: counts by delivery, file, date and broken rules; refusals."""
     received, plan = judged.received, judged.plan
     dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
+    # several rows of the file may make one of the table: the reader counts them
+    source_rows = F.sum("source_rows") if "source_rows" in judged.rows.columns else F.count("*")
     patterns = (
         judged.rows.groupBy(
             "delivery_id", "source_file", "file_error", "extra_columns", "broken_rules", "flags", dated.alias("on_date")
         )
-        .agg(F.count("*").alias("row_count"), F.max("source_row").alias("last_row"))
+        .agg(
+            F.count("*").alias("row_count"),
+            F.max("source_row").alias("last_row"),
+            source_rows.alias("source_rows"),
+        )
         .collect()
     )
     _warn_of_extra_columns(received, patterns)
@@ -148,7 +164,7 @@ def _refusals(received: Received, patterns: Sequence[Any]) -> dict[str, str]:
             # several rows come from one row of the file: its number counts
             rows_found[p.delivery_id, p.source_file] = max(rows_found[p.delivery_id, p.source_file], p.last_row or 0)
         else:
-            rows_found[p.delivery_id, p.source_file] += p.row_count
+            rows_found[p.delivery_id, p.source_file] += p.source_rows or 0
     for delivery in received.deliveries:
         if delivery.delivery_id in reasons:
             continue
@@ -167,16 +183,19 @@ def _refuse_by_share(judged: Judged, patterns: Sequence[Any]) -> None:
     limit = judged.received.ctx.settings.quality.max_quarantine_share
     read: Counter[str] = Counter()
     bad: Counter[str] = Counter()
+    bad_read: Counter[str] = Counter()
     by_rule: dict[str, Counter[str]] = {}
     for p in patterns:
-        read[p.delivery_id] += p.row_count
+        # the share is one of the file's rows: a day stands for as many as it was made from
+        read[p.delivery_id] += p.source_rows or 0
         if p.broken_rules:
             bad[p.delivery_id] += p.row_count
+            bad_read[p.delivery_id] += p.source_rows or 0
             for rule in p.broken_rules:
                 by_rule.setdefault(p.delivery_id, Counter())[rule] += p.row_count
     reasons = {rule.id: rule.reason for rule in judged.suite.rules}
-    for name, count in bad.items():
-        if name not in judged.plan.refused and count >= _FEWEST_FOR_SHARE and count > limit * read[name]:
+    for name, count in bad_read.items():
+        if name not in judged.plan.refused and bad[name] >= _FEWEST_FOR_SHARE and count > limit * read[name]:
             rule, _ = by_rule[name].most_common(1)[0]
             judged.plan.refused[name] = (
                 f"{count} of its {read[name]} rows break an error rule, most of them {rule} ({reasons.get(rule, '')}): "
@@ -184,15 +203,16 @@ def _refuse_by_share(judged: Judged, patterns: Sequence[Any]) -> None:
             )
 
 
-def _stop_on_batch_rules(judged: Judged) -> None:
-    if not judged.suite.batch_rules():
-        return
-    for rule in broken_batch_rules(judged.good, judged.suite):
-        if rule.severity == "error":
-            raise DataError(
-                f"{judged.suite.table}: {rule.id} does not hold for the batch: {rule.reason}. Nothing was written."
-            )
-        judged.received.ctx.log.warning("%s does not hold for the batch: %s", rule.id, rule.reason)
+def _find_cancelled(judged: Judged) -> None:
+    """Which deliveries are cancelled, now that it is known which are refused; and what that takes out of the tables."""
+    received, plan = judged.received, judged.plan
+    refused = {*plan.refused, *(delivery.delivery_id for delivery, _ in received.refusals)}
+    found = earliest(received.cancellations, refused)
+    plan.cancelled = {name: (one.received_at.isoformat(), one.cancelled_by) for name, one in found.items()}
+    named = {one.delivery_id for one in brought_by(received.deliveries) if one.cancelled_by not in refused}
+    rows = [r for r in received.ctx.books.read(DELIVERIES, feed=received.feed.name) if r["delivery_id"] in named]
+    plan.undone = sorted({row["delivery_id"] for row in rows if row["status"] in {"loaded", "cancelled"}})
+    plan.undone_dates = sorted({day.isoformat() for row in rows for day in row["touched_dates"] or ()})
 
 
 # -- merge ------------------------------------------------------------------------------------------------------------
@@ -209,6 +229,7 @@ def merge(judged: Judged, table: Table) -> str:
     if received.deliveries:
         shutil.rmtree(received.staging, ignore_errors=True)
     refused = {**plan.refused, **{delivery.delivery_id: why for delivery, why in received.refusals}}
+    refused = {name: why for name, why in refused.items() if name not in plan.cancelled}
     if refused:
         lines = "\n".join(f"  {name}: {why}" for name, why in sorted(refused.items()))
         raise DataError(f"{len(refused)} delivery(ies) of {received.feed.name} refused whole:\n{lines}")
@@ -231,46 +252,37 @@ def merge(judged: Judged, table: Table) -> str:
 def _write(judged: Judged, table: Table) -> None:
     plan, lake = judged.plan, judged.received.ctx.lake
     if any(counts.quarantined for counts in plan.counts.values()):
-        refused_rows = judged.rows.where("size(broken_rules) > 0").withColumn("quarantine_status", F.lit("held"))
-        lake.insert_missing(refused_rows, QUARANTINES[table.name])
-    if not plan.met:
-        _append(judged, judged.good, table)
-        _keep_identities(judged, judged.good)
-        return
-    outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "outcomes"))
-    if plan.has_versions:
-        keep_versions(judged, table, outcomes)
-    losers = outcomes.where("NOT is_last AND NOT is_held").select("row_id")
-    winners = judged.good.join(losers, "row_id", "left_anti")
-    if plan.fresh_dates and table.partitioned_by:
-        is_fresh = is_on(table, plan.fresh_dates)
-        _append(judged, winners.where(is_fresh), table)
-        winners = winners.where(~is_fresh)
-        if set(plan.fresh_dates) == {day for touched in plan.touched.values() for day in touched}:
-            return
-    lake.upsert(winners, table)
-    _keep_identities(judged, winners)
+        lake.insert_missing(_refused_rows(judged), QUARANTINES[table.name])
+    if plan.undone:
+        _cancel_quarantined(judged, table)
+    write_rows(judged, table)
 
 
-def _append(judged: Judged, rows: "DataFrame", table: Table) -> None:
-    """Append what meets nothing; a run which is finished by another one merges instead, as the append may be in."""
-    lake = judged.received.ctx.lake
-    with lake.once(f"{judged.received.feed.name}-{judged.received.staging.name}"):
-        if judged.resumed:
-            lake.upsert(rows, table)
-        else:
-            lake.append_new(rows, table)
+def _refused_rows(judged: Judged) -> "DataFrame":
+    """Rows for quarantine: held, or cancelled with their delivery."""
+    plan = judged.plan
+    rows = judged.rows.where("size(broken_rules) > 0")
+    by = {name: by for name, (_, by) in plan.cancelled.items() if name in plan.counts}
+    status, settled_by = F.lit("held"), F.lit(None).cast("string")
+    for name, cancelled_by in sorted(by.items()):
+        is_of_it = F.col("delivery_id") == name
+        status = F.when(is_of_it, F.lit("cancelled")).otherwise(status)
+        settled_by = F.when(is_of_it, F.lit(cancelled_by)).otherwise(settled_by)
+    return rows.withColumns({"quarantine_status": status, "settled_by": settled_by})
 
 
-def _keep_identities(judged: Judged, rows: "DataFrame") -> None:
-    """The encrypted identities of a customer feed, latest of each customer, to the vault."""
-    if judged.received.feed.table != "core.customers" or "name_encrypted" not in rows.columns:
-        return
-    order = Window.partitionBy("customer_key").orderBy(
-        F.desc("received_at"), F.desc("delivery_id"), F.desc("valid_from"), F.desc("source_file"), F.desc("source_row")
-    )
-    latest = rows.withColumn("nth_of_key", F.row_number().over(order)).where("nth_of_key = 1")
-    judged.received.ctx.lake.upsert(latest, CUSTOMER_IDENTITIES)
+def _cancel_quarantined(judged: Judged, table: Table) -> None:
+    """What is held of cancelled deliveries is cancelled with them; what a person corrected stays corrected."""
+    plan, by_canceller = judged.plan, dict[str, list[str]]()
+    for name in plan.undone:
+        by_canceller.setdefault(plan.cancelled[name][1], []).append(name)
+    for cancelled_by, names in sorted(by_canceller.items()):
+        judged.received.ctx.lake.mark(
+            QUARANTINES[table.name],
+            {"quarantine_status": "cancelled", "settled_by": cancelled_by},
+            {"delivery_id": names},
+            "quarantine_status <> 'corrected'",
+        )
 
 
 def _close_books(judged: Judged) -> None:
@@ -280,16 +292,42 @@ def _close_books(judged: Judged) -> None:
     counted = [(by_id[name], counts) for name, counts in plan.counts.items()]
     # what repeats a delivery that is refused in this very run is looked at again when that one is settled
     repeats = [(repeat, first) for repeat, first in received.repeats if first not in plan.refused]
+    refused = [(by_id[name], why) for name, why in plan.refused.items()] + received.refusals
     counted += [(repeat, Counts(read=repeat.rows_stated, duplicate=repeat.rows_stated)) for repeat, _ in repeats]
     books.append(RECONCILIATION, [_reconciled(received.feed, delivery, counts) for delivery, counts in counted])
-    books.append(RULE_RESULTS, _rule_results(judged))
+    books.revise(RULE_RESULTS, _rule_results(judged))
     books.append(
         DELIVERIES,
-        [_ledger(received, by_id[name], "loaded", None, plan.touched.get(name, [])) for name in plan.counts]
+        _cancelled_entries(judged)
+        + [_loaded_entry(judged, by_id[name]) for name in plan.counts if name not in plan.cancelled]
         + [_ledger(received, repeat, "duplicate", f"same content as {first}", []) for repeat, first in repeats]
-        + [_ledger(received, by_id[name], "refused", why, []) for name, why in plan.refused.items()]
-        + [_ledger(received, delivery, "refused", why, []) for delivery, why in received.refusals],
+        + [_ledger(received, d, "refused", why, []) for d, why in refused if d.delivery_id not in plan.cancelled],
     )
+
+
+def _loaded_entry(judged: Judged, delivery: Delivery) -> dict[str, Any]:
+    """A delivery that is loaded; one which cancels others also touched the dates of theirs."""
+    plan = judged.plan
+    touched = {*plan.touched.get(delivery.delivery_id, [])} | {*(plan.undone_dates if delivery.cancels else [])}
+    return _ledger(judged.received, delivery, "loaded", None, sorted(touched))
+
+
+def _cancelled_entries(judged: Judged) -> list[dict[str, Any]]:
+    """Deliveries which are cancelled: those of the batch, and those in the books which it cancels."""
+    received, plan = judged.received, judged.plan
+    new = [d for d in (*received.deliveries, *(d for d, _ in received.refusals)) if d.delivery_id in plan.cancelled]
+    entries = [
+        _ledger(received, d, "cancelled", _why(plan, d.delivery_id), plan.touched.get(d.delivery_id, [])) for d in new
+    ]
+    ledger = received.ctx.books.read(DELIVERIES, feed=received.feed.name) if plan.cancelled else []
+    for row in ledger:
+        if row["delivery_id"] in plan.cancelled and row["status"] != "cancelled":
+            entries.append({**row, "status": "cancelled", "reason": _why(plan, row["delivery_id"])})
+    return entries
+
+
+def _why(plan: Plan, delivery_id: str) -> str:
+    return f"cancelled by {plan.cancelled[delivery_id][1]}"
 
 
 def _reconciled(feed: Feed, delivery: Delivery, counts: Counts) -> dict[str, Any]:
@@ -336,4 +374,5 @@ def _ledger(
         "rows_stated": delivery.rows_stated,
         "job": received.ctx.job,
         "touched_dates": [date.fromisoformat(day) for day in touched],
+        "cancels": list(delivery.cancels),
     }

@@ -4,7 +4,7 @@ SQL and DataFrames only, so that a job runs in its own session or at a Spark Con
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -86,13 +86,14 @@ class Lake:
         reader = session.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return reader.load(str(self.path(table))).select(*table.column_names)
+        return self._selected(reader.load(str(self.path(table))), table)
 
     # -- write ----------------------------------------------------------------------------------------------------
 
     def create(self, table: Table) -> None:
-        """Create the table with its comments and properties unless it is there."""
+        """Create the table with its comments and properties; one that is there gets the columns which it lacks."""
         if self.exists(table):
+            self._add_columns(table)
             return
         columns = ", ".join(f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in table.columns)
         partitioned = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
@@ -103,6 +104,14 @@ class Lake:
             f"TBLPROPERTIES ('delta.enableDeletionVectors' = '{vectors}', "
             f"'delta.dataSkippingStatsColumns' = '{','.join(_stats_columns(table))}')"
         )
+
+    def _add_columns(self, table: Table) -> None:
+        """A column that was declared after the table had been made is added to it, null in all rows."""
+        have = {field.name for field in DeltaTable(str(self.path(table))).schema().fields}
+        lacking = [c for c in table.columns if c.name not in have]
+        if lacking:
+            columns = ", ".join(f"`{c.name}` {c.type.simpleString()} COMMENT '{_quoted(c.comment)}'" for c in lacking)
+            self._session().sql(f"ALTER TABLE {self._sql_name(table)} ADD COLUMNS ({columns})")
 
     @_retry_conflicts
     def append_new(self, rows: DataFrame, table: Table) -> None:
@@ -123,6 +132,12 @@ class Lake:
             self.append_new(rows, table)
         else:
             self._merge(rows, table, "WHEN MATCHED THEN UPDATE SET *")
+
+    @_retry_conflicts
+    def set_columns(self, rows: DataFrame, table: Table, *names: str) -> None:
+        """Set these columns of the rows which are held under the given keys. `rows` holds one row a key."""
+        said = ", ".join(f"t.`{name}` = s.`{name}`" for name in names)
+        self._merge(rows, table, f"WHEN MATCHED THEN UPDATE SET {said}", "")
 
     @_retry_conflicts
     def insert_missing(self, rows: DataFrame, table: Table) -> None:
@@ -217,6 +232,17 @@ class Lake:
         """Delete the rows for which the SQL condition holds."""
         if self.exists(table):
             self._session().sql(f"DELETE FROM {self._sql_name(table)} WHERE {condition}")
+
+    @_retry_conflicts
+    def mark(self, table: Table, said: Mapping[str, str], rows: Mapping[str, Sequence[str]], *conditions: str) -> None:
+        """Set columns to these texts in the rows whose columns have one of the given values and all conditions hold."""
+        if not self.exists(table):
+            return
+        self._add_columns(table)
+        assigned = ", ".join(f"`{name}` = {_literal(value)}" for name, value in said.items())
+        wanted = [f"`{name}` IN ({', '.join(map(_literal, sorted(given)))})" for name, given in rows.items()]
+        where = " AND ".join([*wanted, *conditions])
+        self._session().sql(f"UPDATE {self._sql_name(table)} SET {assigned} WHERE {where}")
 
     def partitions_held(self, table: Table, values: Sequence[Any]) -> set[Any]:
         """Which of the partition values hold at least one file, from the log alone."""

@@ -40,6 +40,8 @@ class Delivery:
     manifest_sha256: str
     # why it is refused before a file of it is read
     problem: str | None = None
+    # ids of deliveries of its feed which no longer hold
+    cancels: tuple[str, ...] = ()
 
     @property
     def content_sha256(self) -> str:
@@ -69,6 +71,20 @@ def complete_deliveries(
     place = _Feed(root / feed, feed, pattern, age_minutes)
     found = [delivery for folder in place.folders(until) if (delivery := place.read(folder)) is not None]
     return sorted(found, key=lambda delivery: delivery.order)
+
+
+def delivery_of(
+    root: Path, feed: str, business_date: date, delivery_id: str, age_minutes: int | None = None, pattern: str = "*"
+) -> Delivery | None:
+    """One delivery, as it lies there now; None where it is not there, or not complete."""
+    folder = root / feed / business_date.isoformat() / _plain(delivery_id)
+    return _Feed(root / feed, feed, pattern, age_minutes).read(folder) if folder.is_dir() else None
+
+
+def _plain(name: str) -> str:
+    if name != Path(name).name or name in {"", ".", ".."}:
+        raise DataError(f"{name!r} is no name of a folder.")
+    return name
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -140,9 +156,12 @@ def _with_manifest(manifest: Path, feed: str, pattern: str) -> Delivery:
     raw = manifest.read_bytes()
     try:
         stated: dict[str, Any] = json.loads(raw)
+        cancels = _cancelled_ids(stated)
+        # a cancellation may come alone
+        listed = stated.get("files", []) if cancels else stated["files"]
         files = tuple(
             DeliveredFile(_inside(manifest.parent, str(file["name"])), int(file["rows"]), str(file["sha256"]))
-            for file in stated["files"]
+            for file in listed
         )
         received_at = datetime.fromisoformat(str(stated["received_at"]))
         if received_at.tzinfo is None:
@@ -156,6 +175,7 @@ def _with_manifest(manifest: Path, feed: str, pattern: str) -> Delivery:
             files=files,
             manifest_sha256=hashlib.sha256(raw).hexdigest(),
             problem=_unmatched([file.name for file in files], feed, pattern),
+            cancels=cancels,
         )
         if (delivery.delivery_id, delivery.business_date.isoformat()) != (folder_id(manifest), manifest.parts[-3]):
             raise ValueError("delivery_id or business_date differ from the folder's")
@@ -165,6 +185,16 @@ def _with_manifest(manifest: Path, feed: str, pattern: str) -> Delivery:
             f"{manifest}: the manifest cannot be used ({error}). "
             "It needs delivery_id, business_date, received_at with offset, and files with name, rows, sha256."
         ) from None
+
+
+def _cancelled_ids(stated: dict[str, Any]) -> tuple[str, ...]:
+    """Ids in `cancels`, each once. ValueError where they cannot be meant."""
+    given = stated.get("cancels", [])
+    if not isinstance(given, list) or not all(isinstance(name, str) and name for name in given):
+        raise ValueError("cancels is not a list of delivery ids")
+    if str(stated["delivery_id"]) in given:
+        raise ValueError("it cancels itself")
+    return tuple(sorted(set(given)))
 
 
 def folder_id(manifest: Path) -> str:

@@ -1,4 +1,10 @@
-"""Rows which meet others of their key, held or in their batch: which of them holds, and what it gave way to."""
+"""Rows which meet others of their key, held or in their batch: which of them holds, and what becomes of the others.
+
+All values known of a key are put in the order of their deliveries: its *line*. The last one of a delivery that is not
+cancelled holds and is in core. One which the next says otherwise is kept in the versions, one which the next says again
+in the repeats. A value of a cancelled delivery is kept in the versions, replaced by what cancelled it, and has no part
+in the order. So the tables depend on what was delivered and not on when each was taken.
+"""
 
 from collections.abc import Collection
 from datetime import date
@@ -8,58 +14,56 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.runtime.batch import Judged
-from schemas import VERSIONS, Table
+from schemas import REPEATS, VERSIONS, Table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
-# a value which another one follows, or which came after the one that holds
-GAVE_WAY = "(NOT is_last AND said <> said_next) OR (is_outdated AND NOT is_held)"
+_PLACE = ("received_at", "delivery_id")
+# where a value of a line belongs
+_CORE, _VERSION, _REPEAT = "core", "version", "repeat"
 
 
 def meet(judged: Judged, table: Table) -> None:
-    """Which rows meet others of their key, held or in the batch; counts of what that makes of them.
+    """Which rows meet others of their key, held or in the batch; counts of what that makes of them; their lines.
 
     Most rows of a delivery meet none: only the few that do are put in order and compared.
     """
     lake, plan = judged.received.ctx.lake, judged.plan
+    held: DataFrame | None = None
     if table.partitioned_by:
-        days = sorted({day for touched in plan.touched.values() for day in touched})
-        found = lake.partitions_held(table, days)
+        found = lake.partitions_held(table, plan.dates)
         if not judged.received.ctx.are_rows_few:
             # of many rows those of new dates need not be merged; of few, one commit costs less than two
-            plan.fresh_dates = [day for day in days if day not in found]
+            plan.fresh_dates = [day for day in plan.dates if day not in found]
         held = lake.read(table).where(is_on(table, found)) if found else None
-    else:
-        held = lake.read(table) if lake.exists(table) else None
+    elif lake.exists(table):
+        held = lake.read(table)
     meeting = _keys_that_meet(judged, table, held)
     if meeting is None:
         plan.met = False
         for counts in plan.counts.values():
             counts.accepted = counts.read - counts.quarantined
         return
-    folder = str(judged.received.staging / "outcomes")
-    _outcomes(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
-    outcomes = judged.received.ctx.spark.read.parquet(folder)
-    alone = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count()
-    for row in alone.collect():
-        plan.counts[row.delivery_id].accepted += row["count"]
-    patterns = (
-        outcomes.groupBy("delivery_id", "outcome", "is_held", F.expr(GAVE_WAY).alias("gave_way")).count().collect()
-    )
-    plan.has_versions = any(row.gave_way for row in patterns)
-    for row in patterns:
-        if not row.is_held:
-            counts = plan.counts[row.delivery_id]
-            setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
+    _count(judged, table, meeting, held)
+    _stage_lines(judged, table, meeting, held)
 
 
 def _keys_that_meet(judged: Judged, table: Table, held: "DataFrame | None") -> "DataFrame | None":
-    """Keys of good rows which occur more than once or are held; None where there are none."""
+    """Keys of good rows which occur more than once or are held, and of cancelled values; None where there are none."""
+    lake, plan = judged.received.ctx.lake, judged.plan
     rows = judged.good.select(*table.key)
     keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key)
     if held is not None:
         keys = keys.unionByName(held.select(*table.key).join(rows, list(table.key), "left_semi")).distinct()
+    if plan.cancelled.keys() & plan.counts.keys():
+        keys = keys.unionByName(judged.void.select(*table.key)).distinct()
+    if plan.undone:
+        is_undone = F.col("delivery_id").isin(plan.undone)
+        stored = [lake.read(other) for other in (VERSIONS[table.name], REPEATS[table.name]) if lake.exists(other)]
+        for frame in (*([] if held is None else [held]), *stored):
+            keys = keys.unionByName(frame.where(is_undone).select(*table.key))
+        keys = keys.distinct()
     folder = str(judged.received.staging / "meeting")
     keys.write.mode("overwrite").parquet(folder)
     # read back: a frame cannot be told from its own origin where the two are joined
@@ -80,8 +84,27 @@ def is_on(table: Table, days: Collection[str]) -> Any:
 
 def _values_hash(table: Table) -> Any:
     """Hash of what a row says, without key and provenance: equal where a repeat says nothing new."""
-    silent = {*table.key, "received_at", "delivery_id", "flags"}
+    silent = {*table.key, *_PLACE, "flags"}
     return F.xxhash64(*(F.col(c.name).cast(c.type) for c in table.columns if c.name not in silent))
+
+
+# -- counts -----------------------------------------------------------------------------------------------------------
+
+
+def _count(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> None:
+    """Add to the plan's counts what becomes of the good rows; a value that is cancelled holds as little as a repeat."""
+    plan = judged.plan
+    folder = str(judged.received.staging / "outcomes")
+    _outcomes(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
+    outcomes = judged.received.ctx.spark.read.parquet(folder)
+    alone = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count()
+    for row in alone.collect():
+        plan.counts[row.delivery_id].accepted += row["count"]
+    for row in outcomes.where("NOT is_held").groupBy("delivery_id", "outcome").count().collect():
+        counts = plan.counts[row.delivery_id]
+        setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
+    for name in plan.counts.keys() & plan.cancelled.keys():
+        plan.counts[name].duplicate = plan.counts[name].read - plan.counts[name].quarantined
 
 
 def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> "DataFrame":
@@ -90,7 +113,7 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
     outcome: accepted (first of its key), superseding (says something else than the one before it), duplicate (says the
     same, or is older than what is held). is_last: the one that holds from now on.
     """
-    columns = [*table.key, "received_at", "delivery_id"]
+    columns = [*table.key, *_PLACE]
     incoming = complete(_same_key(judged.good, meeting, table, "left_semi"), table).select(
         *columns,
         "source_file",
@@ -101,7 +124,8 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
     )
     both = incoming
     if held is not None:
-        met = _same_key(held, meeting, table, "left_semi").select(
+        still = held.where(~F.col("delivery_id").isin(sorted(judged.plan.cancelled)))
+        met = _same_key(still, meeting, table, "left_semi").select(
             *columns,
             F.lit("").alias("source_file"),
             F.lit(0).cast("long").alias("source_row"),
@@ -110,13 +134,13 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
             F.lit(True).alias("is_held"),
         )
         both = incoming.unionByName(met)
-    order = Window.partitionBy(*table.key).orderBy("received_at", "delivery_id", "source_file", "source_row", "row_id")
+    # of two rows of one delivery, of which one was held back, the one that was stored first holds
+    order = Window.partitionBy(*table.key).orderBy(*_PLACE, "is_held", "source_file", "source_row", "row_id")
     after = order.rowsBetween(1, Window.unboundedFollowing)
     return both.select(
         "*",
         F.lag("said").over(order).alias("said_before"),
         F.row_number().over(order).alias("nth_of_key"),
-        F.lead("said").over(order).alias("said_next"),
         F.lead("delivery_id").over(order).isNull().alias("is_last"),
         F.coalesce(F.max("is_held").over(after), F.lit(False)).alias("is_outdated"),
     ).select(
@@ -128,50 +152,143 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
     )
 
 
-def keep_versions(judged: Judged, table: Table, outcomes: "DataFrame") -> None:
-    """Bring the kept versions of the keys concerned up to date, whatever order their values came in.
+# -- lines ------------------------------------------------------------------------------------------------------------
 
-    All values known of a key are put in the order of their deliveries. One that another value follows is kept, with
-    what followed it; of repeats of the same value, one after the other, the latest.
-    """
-    lake, versions = judged.received.ctx.lake, VERSIONS[table.name]
-    concerned = outcomes.where(GAVE_WAY).select(*table.key).distinct()
-    place = (*table.key, "received_at", "delivery_id")
-    told = ("said", "source_file", "source_row", "row_id")
-    nowhere = (F.lit("").alias("source_file"), F.lit(0).cast("long").alias("source_row"))
-    kept_before = _same_key(lake.read(versions), concerned, table, "left_semi").select(
-        *place, _values_hash(table).alias("said"), *nowhere, F.lit(None).cast("long").alias("row_id")
-    )
-    every = _same_key(outcomes, concerned, table, "left_semi").select(*place, *told).unionByName(kept_before)
-    # one delivery may bring a key more than once: the last of its rows is what it said
-    last = Window.partitionBy(*place).orderBy(F.desc("source_file"), F.desc("source_row"), F.desc("row_id"))
-    following = Window.partitionBy(*table.key).orderBy("received_at", "delivery_id")
-    line = (
-        every.withColumn("nth", F.row_number().over(last))
-        .where("nth = 1")
-        .select(
-            *place,
-            "row_id",
-            F.lead("received_at").over(following).alias("replaced_at"),
-            F.lead("delivery_id").over(following).alias("replaced_by"),
-            (F.lead("said").over(following) != F.col("said")).alias("is_followed"),
+
+def _stage_lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> None:
+    """Write the lines of the keys that meet beside the plan, whole, so that a run which was killed finds them again."""
+    folder = str(judged.received.staging / "lines")
+    _lines(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
+    told = (
+        judged.received.ctx.spark.read.parquet(folder)
+        .agg(
+            F.max(F.expr(_CHANGES_VERSIONS)).alias("versions"),
+            F.max(F.expr(_CHANGES_REPEATS)).alias("repeats"),
+            F.max(F.expr(_CHANGES_CORE)).alias("core"),
         )
+        .collect()[0]
     )
-    gave_way = line.withColumn("is_kept", F.coalesce("is_followed", F.lit(False))).drop("is_followed")
-    folder = str(judged.received.staging / "versions")
-    gave_way.write.mode("overwrite").parquet(folder)
-    gave_way = judged.received.ctx.spark.read.schema(gave_way.schema).parquet(folder)
-    names = (*table.column_names, "replaced_at", "replaced_by", "is_kept")
-    incoming = complete(judged.good, table).join(gave_way.drop(*place), "row_id")
-    held = lake.read(table)
-    if table.partitioned_by:
-        held = held.where(is_on(table, {day for touched in judged.plan.touched.values() for day in touched}))
-    others = gave_way.where("row_id IS NULL").drop("row_id")
-    held = held.join(others, list(place))
-    before = lake.read(versions).drop("replaced_at", "replaced_by").join(others, list(place))
-    rows = incoming.select(*names).unionByName(held.select(*names)).unionByName(before.select(*names))
-    # a run that was killed after it had written them finds its rows both held and kept
-    lake.synchronise(rows.dropDuplicates(list(versions.key)), versions, "is_kept")
+    plan = judged.plan
+    plan.has_versions, plan.has_repeats, plan.has_withdrawn = bool(told.versions), bool(told.repeats), bool(told.core)
+
+
+# what of a line is to be written where
+_CHANGES_VERSIONS = (
+    f"(place = '{_VERSION}' AND NOT (was_version AND replaced_by <=> was_replaced_by AND replaced_at <=> "
+    f"was_replaced_at)) OR (place <> '{_VERSION}' AND was_version)"
+)
+_CHANGES_REPEATS = f"(place = '{_REPEAT}') <> was_repeat"
+_CHANGES_CORE = f"loses_core AND (place = '{_CORE}' OR (was_core AND is_void AND NOT has_value))"
+
+
+def _lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> "DataFrame":
+    """A key and a delivery which said something of it: the whole row, where it belongs and where it was.
+
+    place: core, version (with replaced_at and replaced_by) or repeat. is_void: of a cancelled delivery. loses_core: the
+    value in core is of a cancelled delivery; has_value: another one takes its place.
+    """
+    spark, lake, cancelled = judged.received.ctx.spark, judged.received.ctx.lake, judged.plan.cancelled
+    delivered = judged.good.unionByName(judged.void) if cancelled.keys() & judged.plan.counts.keys() else judged.good
+    parts = [_part(delivered, table, meeting, "new")]
+    if held is not None:
+        parts.append(_part(held, table, meeting, _CORE))
+    for kind, other in ((_VERSION, VERSIONS[table.name]), (_REPEAT, REPEATS[table.name])):
+        if lake.exists(other):
+            parts.append(_part(lake.read(other), table, meeting, kind))
+    every = parts[0]
+    for part in parts[1:]:
+        every = every.unionByName(part)
+    place = (*table.key, *_PLACE)
+    same = Window.partitionBy(*place)
+    # one delivery may bring a key more than once: what is stored, else the last of its rows, is what it said
+    latest = same.orderBy(
+        F.expr("origin = 'new'"), F.desc("source_file"), F.desc("source_row"), F.desc("row_id"), "origin"
+    )
+    is_version = F.col("origin") == _VERSION
+    one_each = (
+        every.select(
+            "*",
+            F.row_number().over(latest).alias("nth"),
+            *(F.max(F.col("origin") == kind).over(same).alias(f"was_{kind}") for kind in (_CORE, _VERSION, _REPEAT)),
+            F.max(F.when(is_version, F.col("replaced_at"))).over(same).alias("was_replaced_at"),
+            F.max(F.when(is_version, F.col("replaced_by"))).over(same).alias("was_replaced_by"),
+        )
+        .where("nth = 1")
+        .drop("nth", "replaced_at", "replaced_by", "source_file", "source_row", "origin")
+    )
+    ids = spark.createDataFrame(
+        [(name, at, by) for name, (at, by) in sorted(cancelled.items())],
+        "cancelled_id string, cancelled_at string, cancelled_by string",
+    )
+    known = one_each.join(F.broadcast(ids), F.col("delivery_id") == F.col("cancelled_id"), "left").select(
+        *one_each.columns,
+        F.col("cancelled_id").isNotNull().alias("is_void"),
+        F.to_timestamp("cancelled_at").alias("cancelled_at"),
+        "cancelled_by",
+    )
+    following = Window.partitionBy(*table.key, "is_void").orderBy(*_PLACE)
+    of_key = Window.partitionBy(*table.key)
+    said_next = F.lead("said").over(following)
+    return (
+        known.withColumns(
+            {
+                "place": F.when(F.col("is_void") | (said_next != F.col("said")), _VERSION)
+                .when(said_next.isNull(), _CORE)
+                .otherwise(_REPEAT),
+                "replaced_at": F.when(F.col("is_void"), F.col("cancelled_at")).otherwise(
+                    F.lead("received_at").over(following)
+                ),
+                "replaced_by": F.when(F.col("is_void"), F.col("cancelled_by")).otherwise(
+                    F.lead("delivery_id").over(following)
+                ),
+            }
+        )
+        .withColumns(
+            {
+                "loses_core": F.max(F.col("was_core") & F.col("is_void")).over(of_key),
+                "has_value": F.max(~F.col("is_void")).over(of_key),
+            }
+        )
+        .drop("cancelled_at", "cancelled_by", "said", "row_id")
+    )
+
+
+def _part(rows: "DataFrame", table: Table, meeting: "DataFrame", origin: str) -> "DataFrame":
+    """The rows of the keys that meet, whole, with where they come from."""
+    met = complete(_same_key(rows, meeting, table, "left_semi"), table)
+
+    def own(name: str, kind: str) -> "Column":
+        return (F.col(name) if name in met.columns else F.lit(None)).cast(kind).alias(name)
+
+    return met.select(
+        *(F.col(c.name).cast(c.type).alias(c.name) for c in table.columns),
+        own("source_file", "string"),
+        own("source_row", "long"),
+        own("row_id", "long"),
+        own("replaced_at", "timestamp"),
+        own("replaced_by", "string"),
+        _values_hash(table).alias("said"),
+        F.lit(origin).alias("origin"),
+    )
+
+
+def keep_lines(judged: Judged, table: Table) -> None:
+    """Bring versions and repeats up to date, and core where it held a cancelled value; a second time changes nothing.
+
+    What is written where was found out before anything was written.
+    """
+    lake, plan = judged.received.ctx.lake, judged.plan
+    lines = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "lines"))
+
+    def rows(condition: str, keep: str) -> "DataFrame":
+        return lines.where(condition).withColumn("is_kept", F.expr(keep))
+
+    if plan.has_versions:
+        lake.synchronise(rows(_CHANGES_VERSIONS, f"place = '{_VERSION}'"), VERSIONS[table.name], "is_kept")
+    if plan.has_repeats:
+        lake.synchronise(rows(_CHANGES_REPEATS, f"place = '{_REPEAT}'"), REPEATS[table.name], "is_kept")
+    if plan.has_withdrawn:
+        lake.synchronise(rows(_CHANGES_CORE, f"place = '{_CORE}'"), table, "is_kept")
 
 
 def complete(rows: "DataFrame", table: Table) -> "DataFrame":

@@ -17,7 +17,9 @@ from filelock import FileLock
 from pyspark.sql import functions as F
 
 from expectations.rule import Rule, Suite
+from jobs.runtime.catalogue import RUNS_SHOWN, write_catalogue
 from jobs.runtime.errors import DataError
+from jobs.runtime.results import last_runs, results_of
 from schemas.ops import RULE_RESULTS
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def gate(ctx: "Context", rows: "DataFrame", suite: Suite) -> "DataFrame":
         for rule in suite.row_rules()
     }
     counts.update({rule.id: int(rule in broken) for rule in batch})
-    ctx.books.append(
+    ctx.books.revise(
         RULE_RESULTS,
         [
             {
@@ -152,23 +154,20 @@ def outcome_frame(suite: Suite, counts: Sequence[dict[str, Any]]) -> Any:
 
 
 def write_pages(ctx: "Context", suites: dict[str, Suite]) -> str:
-    """Validate the outcomes of all suites judged for the run's date and build the Data Docs pages."""
-    latest: dict[tuple[str, str | None, str], dict[str, Any]] = {}
-    for row in ctx.books.read(RULE_RESULTS, run_date=ctx.date):
-        latest[row["table_name"], row["delivery_id"], row["rule_id"]] = row
-    by_table: dict[str, list[dict[str, Any]]] = {}
-    for (table, _, _), row in latest.items():
-        by_table.setdefault(table, []).append(row)
+    """Validate the outcomes of all suites judged for the run's date; build the Data Docs pages and the catalogue."""
+    by_table = results_of(ctx.books, ctx.date)
     if not by_table:
         return f"no suite was judged for {ctx.date}"
     docs = ctx.settings.quality.docs.resolve()
     docs.mkdir(parents=True, exist_ok=True)
     with FileLock(docs / ".lock"):
+        write_catalogue(docs / CATALOGUE, suites.values(), last_runs(ctx.books, RUNS_SHOWN))
         passed = _validate(docs, ctx.date, suites, by_table, ctx.settings.quality.keep_validations)
     return f"{len(passed)} suites, {sum(passed.values())} passed without remark; pages: {docs / PAGES}"
 
 
 PAGES = Path("pages/index.html")
+CATALOGUE = PAGES.with_name("catalogue.html")
 _RESULTS = Path("validations")
 
 
@@ -224,7 +223,10 @@ def _project(docs: Path) -> Any:
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
         "store_backend": files(docs / PAGES.parent),
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "site_index_builder": {
+            "class_name": "DefaultSiteIndexBuilder",
+            "renderer": {"module_name": __name__, "class_name": IndexWithCatalogue.__name__},
+        },
         "site_section_builders": {"profiling": "None"},  # the library takes the word for "not wanted"
     }
     return DataContextConfig(
@@ -234,6 +236,29 @@ def _project(docs: Path) -> Any:
         progress_bars={"globally": False},
         analytics_enabled=False,
     )
+
+
+class IndexWithCatalogue:
+    """The library's index page with a link to the catalogue of rules above its tables; the library asks for it."""
+
+    def render(self, links: dict[str, Any]) -> Any:
+        """The content of the page."""
+        from great_expectations.render import RenderedStringTemplateContent
+        from great_expectations.render.renderer import SiteIndexPageRenderer
+
+        page = SiteIndexPageRenderer.render(links)
+        link = {
+            "template": "$catalogue: every rule, and how many rows broke it in the last runs",
+            "params": {"catalogue": "Catalogue of rules"},
+            "styling": {"params": {"catalogue": {"tag": "a", "attributes": {"href": CATALOGUE.name}}}},
+        }
+        page.sections[0].content_blocks.insert(
+            1,
+            RenderedStringTemplateContent(
+                content_block_type="string_template", string_template=link, styling={"classes": ["col-12", "mb-3"]}
+            ),
+        )
+        return page
 
 
 def _forget_old(docs: Path, keep: int) -> None:

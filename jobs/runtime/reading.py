@@ -5,7 +5,7 @@ before everything that is wrong with them is known.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,7 +32,7 @@ from pyspark.sql.types import (
 
 from jobs.runtime.identities import Keys
 from jobs.runtime.landing import Delivery
-from schemas.feed import CURVE_READERS, Feed
+from schemas.feed import CURVE_READERS, CURVE_TARGETS, Feed
 
 _TYPES: dict[str, DataType] = {
     "string": StringType(),
@@ -81,6 +81,9 @@ class Readers(Protocol):
     ) -> Iterator[tuple[pa.Table, list[str]]]:
         """Rows of a file in pieces, each with the names of columns which are not declared."""
 
+    def edited(self, rows: pa.Table, feed: Feed, kwh: Mapping[int, float | None]) -> pa.Table:
+        """Meter days with intervals (from 0) as a person entered them, None for missing, and all that follows."""
+
     def problem(self, error: Exception) -> str | None:
         """What is wrong with the file, for a person; None when the error is not the file's fault."""
 
@@ -95,10 +98,10 @@ def read_deliveries(
     files = [(d, f) for d in deliveries for f in d.files]
     facts = pa.table(
         {
-            "path": [str((d.folder / f.name).resolve()) for d, f in files],
-            "name": [f.name for _, f in files],
+            "path": pa.array([str((d.folder / f.name).resolve()) for d, f in files], pa.string()),
+            "name": pa.array([f.name for _, f in files], pa.string()),
             "sha256": pa.array([f.sha256 for _, f in files], pa.string()),
-            "delivery_id": [d.delivery_id for d, _ in files],
+            "delivery_id": pa.array([d.delivery_id for d, _ in files], pa.string()),
             "business_date": pa.array([d.business_date for d, _ in files], pa.date32()),
             "received_at": pa.array([d.received_at for d, _ in files], pa.timestamp("us", "UTC")),
         }
@@ -113,7 +116,10 @@ def read_deliveries(
 def row_type(feed: Feed, readers: Readers) -> StructType:
     """Spark type of the rows which `read_deliveries` gives for a feed."""
     fields: list[StructField] = []
+    is_curve = feed.reader in CURVE_READERS
     for column in feed.columns:
+        if is_curve and column.target in CURVE_TARGETS:
+            continue
         if column.personal == "customer_no":
             fields += [StructField("customer_key", StringType()), StructField("customer_no_encrypted", StringType())]
         elif column.personal in {"name", "phone", "address"}:
@@ -122,7 +128,9 @@ def row_type(feed: Feed, readers: Readers) -> StructType:
             fields.append(StructField(column.target, _TYPES[column.type]))
     if feed.unpivot_key and feed.unpivot_value:
         fields += [StructField(feed.unpivot_key, StringType()), StructField(feed.unpivot_value, DoubleType())]
-    if feed.reader in CURVE_READERS:
+    if is_curve:
+        if all(column.target != "read_date" for column in feed.columns):
+            fields.append(StructField("read_date", DateType()))
         fields += _CURVE_FIELDS
     for name, kind in readers.metric_columns(feed.reader):
         fields.append(StructField(name, LongType() if kind == "int" else DoubleType()))

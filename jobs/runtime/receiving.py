@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.runtime.cancellations import Cancellation, brought_by, earliest, in_books
 from jobs.runtime.landing import Delivery, complete_deliveries, is_as_stated
 from jobs.runtime.reading import Readers
 from schemas.feed import Feed
@@ -16,9 +17,34 @@ from schemas.ops import DELIVERIES, RECONCILIATION
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from expectations.rule import Suite
     from jobs.runtime.context import Context
+    from schemas.table import Table
 
 Step = Callable[["DataFrame"], "DataFrame"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is done to the rows of a feed before they are in their table; feed and table have the same noun.
+
+    `steps` are made when there are rows: what a rule needs to know is joined there.
+    """
+
+    table: "Table"
+    suite: "Suite"
+    readers: Readers
+    steps: "tuple[Callable[[Context], Step], ...]" = ()
+
+    @property
+    def feed(self) -> str:
+        """Name of the feed."""
+        return self.table.noun
+
+    @property
+    def job(self) -> str:
+        """The job which takes its deliveries."""
+        return f"ingest_{self.feed}"
 
 
 @dataclass
@@ -26,7 +52,8 @@ class Received:
     """New deliveries of one feed.
 
     `repeats` are those whose very content was loaded before, with the id of the one which brought it; `refusals` those
-    which are refused before a file is read, and why.
+    which are refused before a file is read, and why. `cancellations` are all that are known: those in the books, and
+    those which the deliveries bring.
     """
 
     ctx: "Context"
@@ -36,6 +63,9 @@ class Received:
     repeats: list[tuple[Delivery, str]] = field(default_factory=list)
     refusals: list[tuple[Delivery, str]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    cancellations: list[Cancellation] = field(default_factory=list)
+    # where rows of no new delivery are staged
+    folder: Path | None = None
 
     def then(self, step: Step) -> "Received":
         """Add a step between reading and judging, such as joining what a rule needs to know."""
@@ -45,6 +75,8 @@ class Received:
     @cached_property
     def staging(self) -> Path:
         """Folder of this batch: the same deliveries have the same one in every run."""
+        if self.folder is not None:
+            return self.folder
         sums = "\n".join(sorted(f"{d.delivery_id} {d.manifest_sha256}" for d in self.deliveries))
         return self.batches / hashlib.sha256(sums.encode()).hexdigest()[:16]
 
@@ -64,26 +96,36 @@ def receive(ctx: "Context", feed_name: str, readers: Readers) -> Received:
     ledger = ctx.books.read(DELIVERIES, feed=feed_name)
     settled = {(row["delivery_id"], row["manifest_sha256"]) for row in ledger if row["status"] != "refused"}
     refused = {(row["delivery_id"], row["manifest_sha256"]) for row in ledger if row["status"] == "refused"}
+    stand_refused = {d.delivery_id for d in there if _stands_refused(d, there, refused, ctx.date)}
+    new = [d for d in there if (d.delivery_id, d.manifest_sha256) not in settled and d.delivery_id not in stand_refused]
+    received.cancellations = in_books(ledger) + brought_by(new)
+    cancelled = earliest(received.cancellations)
     # deliveries which hold or are about to, in the order in which they came
-    taken = sorted((_Taken.of_ledger(row) for row in ledger if row["status"] == "loaded"), key=lambda one: one.order)
+    held = (row for row in ledger if row["status"] == "loaded" and row["delivery_id"] not in cancelled)
+    taken = sorted((_Taken.of_ledger(row) for row in held), key=lambda one: one.order)
     incomplete = _incomplete(ctx, feed_name)
-    settled -= _reopened(there, ledger, settled, taken)
+    settled -= _reopened(ledger, taken, [d for d in new if d.delivery_id not in cancelled], cancelled)
     for delivery in there:
         mark = (delivery.delivery_id, delivery.manifest_sha256)
         if mark in settled:
             continue
-        if mark in refused and _stands_refused(delivery, there, refused, ctx.date):
-            ctx.log.warning("%s stays refused: see ops.deliveries", delivery.delivery_id)
+        is_cancelled = delivery.delivery_id in cancelled
+        if delivery.delivery_id in stand_refused:
+            if is_cancelled:
+                received.refusals.append((delivery, "refused before"))
+            else:
+                ctx.log.warning("%s stays refused: see ops.deliveries", delivery.delivery_id)
             continue
         if why := delivery.problem or _reused_id(delivery, taken):
             received.refusals.append((delivery, why))
             continue
-        first = _repeated(delivery, taken, incomplete)
+        first = None if is_cancelled or delivery.cancels else _repeated(delivery, taken, incomplete)
         if first is not None:
             received.repeats.append((delivery, first.delivery_id))
-        else:
+            continue
+        received.deliveries.append(delivery)
+        if not is_cancelled:
             taken.append(_Taken.of_landing(delivery))
-            received.deliveries.append(delivery)
     is_stated = all(file.rows is not None for delivery in received.deliveries for file in delivery.files)
     ctx.expect_rows(sum(delivery.rows_stated for delivery in received.deliveries) if is_stated else None)
     return received
@@ -116,7 +158,9 @@ class _Taken:
 def _stands_refused(
     delivery: Delivery, there: Sequence[Delivery], refused: Collection[tuple[str, str]], run_date: date
 ) -> bool:
-    """Whether a delivery that was refused is not judged once more: on its own date it is, unless it was replaced."""
+    """Whether a delivery was refused and is not judged once more: on its own date it is, unless it was replaced."""
+    if (delivery.delivery_id, delivery.manifest_sha256) not in refused:
+        return False
     if delivery.business_date < run_date:
         return True
     return any(
@@ -160,24 +204,27 @@ def _repeated(delivery: Delivery, taken: Sequence[_Taken], incomplete: Collectio
 
 
 def _reopened(
-    there: Sequence[Delivery],
     ledger: Sequence[dict[str, Any]],
-    settled: Collection[tuple[str, str]],
     taken: Sequence[_Taken],
+    new: Sequence[Delivery],
+    cancelled: Collection[str],
 ) -> set[tuple[str, str]]:
-    """Repetitions which were not loaded and now say something: another delivery has come in between.
+    """Repetitions which were not loaded and now say something.
 
-    The one in between is later than what holds, yet not the last word.
+    Another delivery has come in between, later than what holds, yet not the last word; or rows of one that was in
+    between were released; or what they repeat is cancelled.
     """
-    new = [d for d in there if (d.delivery_id, d.manifest_sha256) not in settled]
     loaded = {(row["delivery_id"], row["manifest_sha256"]) for row in ledger if row["status"] == "loaded"}
+    everyone = [*taken, *(_Taken.of_landing(delivery) for delivery in new)]
     reopened = set()
-    for row in ledger if new else ():
+    for row in ledger:
         mark = (row["delivery_id"], row["manifest_sha256"])
-        if row["status"] != "duplicate" or mark in loaded:
+        if row["status"] != "duplicate" or mark in loaded or row["delivery_id"] in cancelled:
             continue
-        firsts = [one.order for one in taken if one.content_sha256 == row["content_sha256"]]
-        if any(first < d.order < (row["received_at"], row["delivery_id"]) for first in firsts for d in new):
+        own = _Taken.of_ledger(row)
+        firsts = [one for one in taken if one.content_sha256 == own.content_sha256 and one.order < own.order]
+        first = max(firsts, key=lambda one: one.order, default=None)
+        if first is None or any(first.order < one.order < own.order and _share_dates(first, one) for one in everyone):
             reopened.add(mark)
     return reopened
 

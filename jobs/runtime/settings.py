@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from jobs.runtime.declarations import problems
 from jobs.runtime.errors import UserError
 from schemas.feed import Feed
 
@@ -339,6 +340,8 @@ class FeedFiles:
     def _parse(self, path: Path) -> Feed:
         declared: dict[str, Any] = {"name": path.stem, **read_mapping(path)}
         declared.setdefault("time_zone", self._time_zone)
+        if str(declared.get("reader")).endswith("_parquet"):
+            declared.setdefault("pattern", "*.parquet")
         try:
             feed = TypeAdapter(Feed).validate_python(declared)
         except ValidationError as error:
@@ -347,6 +350,8 @@ class FeedFiles:
             _checked_zone(feed.time_zone or self._time_zone)
         except ValueError as error:
             raise UserError(f"Feed file {path}: time_zone: {error}.") from None
+        if wrong := problems(feed, declared):
+            raise UserError(f"Feed file {path} cannot be used: {'; '.join(wrong)}.")
         return feed
 
 

@@ -1,7 +1,8 @@
 """What depends on new deliveries: meters, customers, dates and months whose features are to be made again.
 
 Every function looks at the rows which the deliveries brought and are still held, never at the history: cost follows
-the delivery. `delivery_ids` are those of one feed.
+the delivery. Only of a delivery which cancels others the rows which it took away are looked for in the versions, where
+each says what it was replaced by. `delivery_ids` are those of one feed.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,8 +42,9 @@ class Facts:
     """The tables on which a customer's day depends, and the time zone of its local dates.
 
     `validated` are the meter days on which everything is made; `revalidated` names those which were made again beside
-    the ones that deliveries name. `periods` are the meter periods of `points`. `points_before` and `customers_before`
-    are values which gave way to others: what a correction took from whom.
+    the ones that deliveries name. `periods` are the customers' meter periods of `points`. `points_before` and
+    `customers_before` are values which gave way to others: what a correction took from whom. `before` reads such values
+    of any table, where a cancellation needs them.
     """
 
     meter_days: DataFrame
@@ -58,6 +60,7 @@ class Facts:
     weather: DataFrame
     calendar: DataFrame
     time_zone: str
+    before: Callable[[Table], DataFrame]
 
     @classmethod
     def of(cls, read: Callable[[Table], DataFrame], time_zone: str) -> "Facts":
@@ -77,6 +80,7 @@ class Facts:
             weather=read(WEATHER_HOURS),
             calendar=read(CALENDAR),
             time_zone=time_zone,
+            before=lambda table: read(VERSIONS[table.name]),
         )
 
     def of_meters(self, keys: DataFrame) -> "Facts":
@@ -126,6 +130,8 @@ class Delivered:
 
     delivery_ids: tuple[str, ...] = ()
     dates: tuple[date, ...] = ()
+    # those of the deliveries which cancel others
+    cancelling: tuple[str, ...] = ()
 
     def rows(self, table: DataFrame) -> DataFrame:
         """The rows of a table which these deliveries brought."""
@@ -135,11 +141,32 @@ class Delivered:
         """The rows which gave way to a value of these deliveries, of the table's versions."""
         return versions.where(F.col("replaced_by").isin(list(self.delivery_ids)))
 
+    def concerned(self, rows: DataFrame, before: Callable[[], DataFrame], *names: str) -> DataFrame:
+        """These columns of the rows which the deliveries brought, and of those which they took away by cancelling.
+
+        `rows` are the table's, `before` reads its versions.
+        """
+        brought = self.rows(rows).select(*names)
+        return brought.unionByName(self.taken_away(before()).select(*names)) if self.cancelling else brought
+
+    def taken_away(self, versions: DataFrame) -> DataFrame:
+        """The rows which deliveries that cancel others took away or replaced, of the table's versions."""
+        return versions.where(F.col("replaced_by").isin(list(self.cancelling)))
+
 
 NOTHING = Delivered()
 
 # what a row of a metering point says of its meter's energy, apart from when it ends
-_ON_POINT = ("meter_id", "multiplier", "customer_key", "district_id", "feeder_id", "county", "prefecture")
+_ON_POINT = (
+    "point_kind",
+    "meter_id",
+    "multiplier",
+    "customer_key",
+    "district_id",
+    "feeder_id",
+    "county",
+    "prefecture",
+)
 # before any reading
 _ALWAYS = "0001-01-01"
 
@@ -164,6 +191,11 @@ class Touched:
         """Whether any of the feeds has new deliveries."""
         return any(self.of(feed).delivery_ids for feed in feeds)
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether any of the deliveries cancels others, whose rows may be the only ones of a day or month."""
+        return any(new.cancelling for new in self.by_feed.values())
+
 
 class Change(Protocol):
     """A loaded delivery."""
@@ -184,15 +216,28 @@ class Change(Protocol):
     def rows(self) -> int:
         """Rows which its manifest states; 0 where there is none."""
 
+    @property
+    def cancels(self) -> Collection[str]:
+        """Deliveries whose rows it took away."""
+
 
 def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
     """Sort new deliveries by feed."""
     ids: dict[str, list[str]] = {}
     dates: dict[str, set[date]] = {}
+    cancelling: dict[str, list[str]] = {}
     for change in changes:
         ids.setdefault(change.feed, []).append(change.delivery_id)
         dates.setdefault(change.feed, set()).update(change.touched_dates)
-    return Touched({f: Delivered(tuple(sorted(ids[f])), tuple(sorted(dates[f]))) for f in ids}, everything)
+        if change.cancels:
+            cancelling.setdefault(change.feed, []).append(change.delivery_id)
+    return Touched(
+        {
+            feed: Delivered(tuple(sorted(ids[feed])), tuple(sorted(dates[feed])), tuple(cancelling.get(feed, ())))
+            for feed in ids
+        },
+        everything,
+    )
 
 
 # a row of these feeds changes the days of some meters from a date on
@@ -204,8 +249,8 @@ FAR_REACHING = (*OF_METERS, "calendar")
 
 
 def rows_touched(changes: Sequence[Change]) -> int | None:
-    """How many rows the deliveries brought; None where one does not say, or where they concern everybody."""
-    tells = all(change.rows and change.feed != "calendar" for change in changes)
+    """How many rows the deliveries brought; None where one does not say or cancels others, or concerns everybody."""
+    tells = all(change.rows and change.feed != "calendar" and not change.cancels for change in changes)
     return sum(change.rows for change in changes) if tells else None
 
 
@@ -215,9 +260,9 @@ def metered_dates(touched: Touched, facts: Facts) -> DataFrame:
     A register reading says how much was used before it and how much after it: its own date and the next one.
     """
     again = touched.of("validated_days")
-    validated_anew = facts.revalidated.where(F.col("revalidation_id").isin(list(again.delivery_ids)))
-    of_days = _of_dates(touched.of("meter_days"), facts.meter_days).select("meter_id", "read_date")
-    of_readings = _of_dates(touched.of("register_readings"), facts.readings).select(
+    new_days, new_readings = touched.of("meter_days"), touched.of("register_readings")
+    of_days = _of_dates(new_days, facts.meter_days, lambda: facts.before(METER_DAYS)).select("meter_id", "read_date")
+    of_readings = _of_dates(new_readings, facts.readings, lambda: facts.before(REGISTER_READINGS)).select(
         "meter_id", F.explode(F.array("read_date", F.date_add("read_date", 1))).alias("read_date")
     )
     parts = [of_days, of_readings]
@@ -226,8 +271,8 @@ def metered_dates(touched: Touched, facts: Facts) -> DataFrame:
     return union_of(parts).withColumnRenamed("read_date", "usage_date").distinct()
 
 
-def _of_dates(new: Delivered, rows: DataFrame) -> DataFrame:
-    return new.rows(rows).where(F.col("read_date").isin(list(new.dates)))
+def _of_dates(new: Delivered, rows: DataFrame, before: Callable[[], DataFrame]) -> DataFrame:
+    return new.concerned(rows, before, "meter_id", "read_date").where(F.col("read_date").isin(list(new.dates)))
 
 
 def reading_dates(touched: Touched) -> list[date]:
@@ -252,7 +297,9 @@ def meters_since(touched: Touched, facts: Facts) -> DataFrame:
     if touched.has("customers"):
         parts.append(_meters_of(_tariffs_changed(touched, facts), held))
     if touched.has("tariffs"):
-        codes = touched.of("tariffs").rows(facts.tariffs).groupBy("tariff_code").agg(F.min("valid_from").alias("since"))
+        new = touched.of("tariffs")
+        lines = new.concerned(facts.tariffs, lambda: facts.before(TARIFFS), "tariff_code", "valid_from")
+        codes = lines.groupBy("tariff_code").agg(F.min("valid_from").alias("since"))
         holders = facts.customers.select("customer_key", "tariff_code").distinct()
         parts.append(_meters_of(holders.join(codes, on="tariff_code", how="inner"), held))
     return union_of(parts).groupBy("meter_id").agg(F.min("since").alias("since"))
@@ -270,7 +317,11 @@ def _points_changed(new: Delivered, facts: Facts) -> DataFrame:
         only_end = only_end & F.col(name).eqNullSafe(F.col(f"{name}_before"))
     ends = F.least(*(F.coalesce(name, F.lit(NEVER)) for name in ("installed_to", "ended_on")))
     since = F.when(only_end, ends).otherwise(F.col("installed_from"))
-    return rows.select("point_id", since.alias("since")).where(F.col("since") < F.lit(NEVER))
+    changed = rows.select("point_id", since.alias("since")).where(F.col("since") < F.lit(NEVER))
+    if not new.cancelling:
+        return changed
+    gone = new.taken_away(facts.points_before).select("point_id", F.col("installed_from").alias("since"))
+    return changed.unionByName(gone)
 
 
 def reach(since: DataFrame, until: date) -> tuple[date, int]:
@@ -317,7 +368,12 @@ def _tariffs_changed(touched: Touched, facts: Facts) -> DataFrame:
     was_other = F.coalesce(F.exists("tariffs_said", lambda code: code != F.col("tariff_code")), F.lit(False))
     since = F.when(F.col("is_first"), F.lit(_ALWAYS).cast("date")).otherwise(F.col("valid_from"))
     new = touched.of("customers").rows(rows)
-    return new.where(is_other | was_other).select("customer_key", since.alias("since"))
+    changed = new.where(is_other | was_other).select("customer_key", since.alias("since"))
+    if not touched.of("customers").cancelling:
+        return changed
+    # whichever row is the first one now also holds before it
+    gone = touched.of("customers").taken_away(facts.customers_before)
+    return changed.unionByName(gone.select("customer_key", F.lit(_ALWAYS).cast("date").alias("since")))
 
 
 def union_of(parts: Sequence[DataFrame]) -> DataFrame:
@@ -328,17 +384,18 @@ def union_of(parts: Sequence[DataFrame]) -> DataFrame:
     return every
 
 
-def weather_dates(touched: Touched, weather: DataFrame, time_zone: str) -> DataFrame:
+def weather_dates(touched: Touched, facts: Facts) -> DataFrame:
     """A place and a local date (prefecture, usage_date) with new weather."""
-    local = F.from_utc_timestamp("hour_at", time_zone)
-    new = touched.of("weather_hours").rows(weather)
+    local = F.from_utc_timestamp("hour_at", facts.time_zone)
+    new = touched.of("weather_hours").concerned(facts.weather, lambda: facts.before(WEATHER_HOURS), "place", "hour_at")
     return new.select(F.col("place").alias("prefecture"), F.to_date(local).alias("usage_date")).distinct()
 
 
-def calendar_dates(touched: Touched, calendar: DataFrame, until: date) -> DataFrame:
+def calendar_dates(touched: Touched, facts: Facts, until: date) -> DataFrame:
     """A local date (usage_date) up to `until` about which the calendar says something new."""
-    new = touched.of("calendar").rows(calendar).where(F.col("calendar_date") <= F.lit(until))
-    return new.select(F.col("calendar_date").alias("usage_date")).distinct()
+    new = touched.of("calendar").concerned(facts.calendar, lambda: facts.before(CALENDAR), "calendar_date")
+    known = new.where(F.col("calendar_date") <= F.lit(until))
+    return known.select(F.col("calendar_date").alias("usage_date")).distinct()
 
 
 def customer_dates(touched: Touched, facts: Facts, until: date, since: DataFrame | None = None) -> DataFrame:
@@ -358,10 +415,10 @@ def customer_dates(touched: Touched, facts: Facts, until: date, since: DataFrame
         # the meter may have counted for another customer, or for none, before: every holder of its points is looked at
         parts.append(_all_holders(dated, ever_at_point(touched, facts)))
     if touched.has("weather_hours"):
-        places = F.broadcast(weather_dates(touched, facts.weather, facts.time_zone))
+        places = F.broadcast(weather_dates(touched, facts))
         parts.append(_expected(periods.join(places, on="prefecture", how="inner")))
     if touched.has("calendar"):
-        parts.append(_expected(periods.crossJoin(F.broadcast(calendar_dates(touched, facts.calendar, until)))))
+        parts.append(_expected(periods.crossJoin(F.broadcast(calendar_dates(touched, facts, until)))))
     # weather and calendars are known ahead of the readings
     return union_of(parts).where(F.col("usage_date") <= F.lit(until)).distinct()
 
@@ -383,6 +440,8 @@ def _all_holders(meter_dates: DataFrame, ever: DataFrame) -> DataFrame:
     return (
         meter_dates.join(ever.select("point_id", "meter_id").distinct(), on="meter_id", how="inner")
         .join(ever.select("point_id", "customer_key").distinct(), on="point_id", how="inner")
+        # the meter of a district has no customer
+        .where("customer_key IS NOT NULL")
         .select("customer_key", "usage_date")
         .distinct()
     )
@@ -397,6 +456,6 @@ def touched_dates(touched: Touched, facts: Facts, keys: DataFrame) -> list[date]
         return sorted(row.usage_date for row in keys.select("usage_date").distinct().collect())
     dates = set(reading_dates(touched))
     if touched.has("weather_hours"):
-        weather = weather_dates(touched, facts.weather, facts.time_zone)
+        weather = weather_dates(touched, facts)
         dates.update(row.usage_date for row in weather.select("usage_date").distinct().collect())
     return sorted(dates)

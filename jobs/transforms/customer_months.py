@@ -127,8 +127,7 @@ def customer_months_touched(
         of_days = _months_of_days_touched(touched, day_facts, until, since)
         new_bills, new_payments = touched.of("bills"), touched.of("payments")
         ids = (
-            new_bills.rows(facts.bills)
-            .select("bill_id")
+            new_bills.concerned(facts.bills, lambda: facts.bills_before, "bill_id")
             .unionByName(new_payments.rows(facts.payments).select("bill_id"))
             .unionByName(new_payments.replaced(facts.payments_before).select("bill_id"))
         )
@@ -175,11 +174,11 @@ def _months_of_days_touched(touched: Touched, facts: Facts, until: date, since: 
             )
         )
     if touched.has("weather_hours"):
-        dates = weather_dates(touched, facts.weather, facts.time_zone).where(F.col("usage_date") <= F.lit(until))
+        dates = weather_dates(touched, facts).where(F.col("usage_date") <= F.lit(until))
         places = dates.select("prefecture", month_of("usage_date").alias("month")).distinct()
         parts.append(_held_in(facts.periods.join(F.broadcast(places), on="prefecture", how="inner")))
     if touched.has("calendar"):
-        dates = calendar_dates(touched, facts.calendar, until)
+        dates = calendar_dates(touched, facts, until)
         months = dates.select(month_of("usage_date").alias("month")).distinct()
         parts.append(_held_in(facts.periods.crossJoin(F.broadcast(months))))
     return parts

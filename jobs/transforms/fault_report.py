@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.transforms.customer_days import POINT_WITHOUT_CURVE
+from jobs.transforms.metering import customers_points
 
 # class -> rules (SUM: the check of intervals against registers) whose reason is the fault's own
 NAMED_BY = {
@@ -29,6 +30,14 @@ NAMED_BY = {
     "shifted_clock": (),
     "identical_curves": ("SUM",),
     "swapped_ids": ("SUM",),
+    "above_capacity": ("MD-13",),
+    "sum_gap": ("SUM",),
+    "conflicting_row": (),
+    "register_backwards": ("SUM",),
+    "register_jump": ("SUM",),
+    "wrong_interval_count": ("MD-08",),
+    "not_installed": ("MD-05",),
+    "theft": (),
 }
 # a first delivery which is wrong, and whose correction has not come yet
 AWAITED = "correction_awaited"
@@ -328,9 +337,12 @@ def customers_of(notes: DataFrame, held: Recorded) -> DataFrame:
 
 def clean_days(notes: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
     """A meter and date, held, of a customer with no fault on that date and no wrong multiplier begun by then."""
-    touched = notes.join(key_of, "customer_no").select("customer_key", "read_date", "fault")
+    # a reading says how much was used before it and how much after it
+    is_reading = F.col("fault").isin("register_backwards", "register_jump")
+    dates = F.when(is_reading, F.array("read_date", F.date_add("read_date", 1))).otherwise(F.array("read_date"))
+    touched = notes.join(key_of, "customer_no").select("customer_key", F.explode(dates).alias("read_date"), "fault")
     lasting = touched.where("fault = 'wrong_multiplier'").groupBy("customer_key").agg(F.min("read_date").alias("since"))
-    owners = held.points.select("meter_id", "customer_key").distinct()
+    owners = customers_points(held.points).select("meter_id", "customer_key").distinct()
     return (
         held.meter_days.select(*_METER_DAY)
         .join(owners, "meter_id")

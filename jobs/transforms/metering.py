@@ -15,8 +15,13 @@ _FEWEST_DIGITS = 4
 _NEAR_TOP, _NEAR_ZERO = 0.9, 0.1
 
 
+def customers_points(points: DataFrame) -> DataFrame:
+    """Rows of metering points at which a customer's energy is measured, and not that of a district once more."""
+    return points.where(F.coalesce("point_kind", F.lit("customer")) == "customer")
+
+
 def meter_periods(points: DataFrame) -> DataFrame:
-    """A meter at a metering point from `starts_on` to before `ends_on`; what the master data say, made consistent.
+    """A customer's meter at a metering point from `starts_on` to before `ends_on`: the master data, made consistent.
 
     A period ends when the master data say so, when the next row of the point begins, or when the meter itself turns up
     at another point. `is_swapped_out`: on `ends_on` another meter takes over for the same customer. What this one
@@ -25,13 +30,17 @@ def meter_periods(points: DataFrame) -> DataFrame:
     of_point = Window.partitionBy("point_id").orderBy("installed_from")
     of_meter = Window.partitionBy("meter_id").orderBy("installed_from", "point_id")
     never = F.lit(NEVER)
-    following = points.select(
-        "*",
-        F.coalesce(F.lead("installed_from").over(of_point), never).alias("next_at_point"),
-        F.lead("meter_id").over(of_point).alias("next_meter"),
-        F.lead("customer_key").over(of_point).alias("next_customer"),
-        F.coalesce(F.lead("installed_from").over(of_meter), never).alias("next_of_meter"),
-    ).withColumn("ends_on", F.least(F.coalesce("installed_to", never), "next_at_point", "next_of_meter"))
+    following = (
+        customers_points(points)
+        .select(
+            "*",
+            F.coalesce(F.lead("installed_from").over(of_point), never).alias("next_at_point"),
+            F.lead("meter_id").over(of_point).alias("next_meter"),
+            F.lead("customer_key").over(of_point).alias("next_customer"),
+            F.coalesce(F.lead("installed_from").over(of_meter), never).alias("next_of_meter"),
+        )
+        .withColumn("ends_on", F.least(F.coalesce("installed_to", never), "next_at_point", "next_of_meter"))
+    )
     swapped_out = (
         (F.col("next_at_point") == F.col("ends_on"))
         & (F.col("next_of_meter") != F.col("ends_on"))

@@ -200,3 +200,24 @@ def test_ending_a_task_ends_its_job_and_what_the_job_has_started(
     _, left = psutil.wait_procs([job, child], timeout=5)
     assert left == []
     assert len(failures) == 1
+
+
+def test_a_replay_takes_what_the_form_says_with_who_started_it_and_when(
+    run_dag: Callable[..., dict[str, str]], stand_in: "StandIn"
+) -> None:
+    asked = {"table": "core.bills", "rule": "BI-06", "reason": "amounts = known now"}
+    assert run_dag("replay_quarantine", date=DATE, **asked) == {"replay_quarantine": "success"}
+    [call] = stand_in.calls()
+    assert call["words"][:2] == ["--date", DATE]
+    pairs = zip(call["words"][2::2], call["words"][3::2], strict=True)
+    options = dict(word.split("=", 1) for key, word in pairs if key == "--key")
+    assert {name: options[name] for name in asked} == asked
+    assert (options["action"], options["delivery"]) == ("release", "")
+    assert options["user"]
+    assert datetime.datetime.fromisoformat(options["at"]).tzinfo is not None
+
+
+def test_a_replay_announces_every_table_that_features_wait_for(dag_bag: "DagBag") -> None:
+    task = dag_bag.dags["replay_quarantine"].get_task("replay_quarantine")
+    awaited = dag_bag.dags["build_features"].timetable.asset_condition.objects
+    assert {asset.name for asset in task.outlets} == {asset.name for asset in awaited}

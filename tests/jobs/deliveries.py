@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def deliver(
     received_at: str = "2025-06-28T02:10:00+08:00",
     rows: Mapping[str, int] | None = None,
     sha256: str | None = None,
+    cancels: Sequence[str] = (),
 ) -> Path:
     """Write a delivery with its manifest; `rows` and `sha256` let the manifest state something else."""
     folder = landing / feed / day.isoformat() / delivery_id
@@ -58,6 +59,7 @@ def deliver(
         "business_date": day.isoformat(),
         "received_at": received_at,
         "files": stated,
+        **({"cancels": list(cancels)} if cancels else {}),
     }
     (folder / "_manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder

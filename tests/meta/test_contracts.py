@@ -1,13 +1,15 @@
 """What the documents promise of the code: one place for each library, suites and meanings for all tables."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from expectations import SUITES
+from expectations.rule import FIRST_RELEASE
 from jobs.runtime.cli import first_line, job_files
-from schemas import TABLES, VERSIONS
+from schemas import REPEATS, TABLES, VERSIONS
 
 REPO = Path(__file__).parents[2]
 PACKAGES = ("jobs", "schemas", "expectations", "dags")
@@ -77,10 +79,20 @@ def test_every_table_has_a_key_and_a_meaning_for_each_column(table) -> None:
 
 def test_every_table_which_a_job_judges_has_a_suite() -> None:
     judged = {t.name for t in TABLES.values() if t.layer in {"core", "features", "mart"}}
-    assert set(SUITES) == judged - {t.name for t in VERSIONS.values()}
+    assert set(SUITES) == judged - {t.name for t in (*VERSIONS.values(), *REPEATS.values())}
 
 
 def test_ids_of_rules_are_unique_and_each_has_a_reason() -> None:
     rules = [rule for suite in SUITES.values() for rule in suite.rules]
     assert len({rule.id for rule in rules}) == len(rules)
     assert all(len(rule.reason) > 10 for rule in rules)
+
+
+def test_no_rule_came_with_a_release_that_is_not_out_yet() -> None:
+    def numbers(release: str) -> tuple[int, ...]:
+        return tuple(int(number) for number in re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", release).groups())
+
+    [current] = re.findall(r'version="(.+?)"', (REPO / "setup.py").read_text(encoding="utf-8"))
+    for suite in SUITES.values():
+        for rule in suite.rules:
+            assert numbers(FIRST_RELEASE) <= numbers(rule.since) <= numbers(current), rule.id

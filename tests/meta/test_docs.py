@@ -46,7 +46,7 @@ def test_every_rule_is_told_with_its_reason(make_docs: ModuleType) -> None:
         section = text.partition(f"## {suite.table}\n")[2].partition("\n## ")[0]
         for rule in suite.rules:
             [line] = [line for line in section.splitlines() if line.startswith(f"| {rule.id} |")]
-            assert line.endswith(f"| {rule.reason} | {rule.severity} | {rule.scope} |")
+            assert line.endswith(f"| {rule.reason} | {rule.severity} | {rule.scope} | {rule.since} |")
 
 
 def test_no_cell_breaks_its_table(make_docs: ModuleType) -> None:

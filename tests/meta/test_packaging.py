@@ -34,11 +34,17 @@ print(*(name for name in sys.modules if name.startswith("jobs.models.")))
 """
 
 
-def _extras(monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], dict[str, set[str]]]:
-    """Names of the packages which setup.py asks for: always, and by extra."""
+def _asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What setup.py hands to setuptools."""
     asked: dict[str, Any] = {}
     monkeypatch.setattr(setuptools, "setup", lambda **named: asked.update(named))
     runpy.run_path(str(REPO / "setup.py"))
+    return asked
+
+
+def _extras(monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], dict[str, set[str]]]:
+    """Names of the packages which setup.py asks for: always, and by extra."""
+    asked = _asked(monkeypatch)
 
     def names(wanted: list[str]) -> set[str]:
         return {re.split("[<>=; ]", one)[0].lower() for one in wanted}
@@ -61,6 +67,14 @@ def test_a_worker_that_scores_imports_only_what_its_extras_bring(monkeypatch: py
     assert imported <= always | extras["scoring"]
     assert extras["scoring"] <= extras["models"]
     assert "mlflow" not in extras["scoring"]
+
+
+def test_files_which_are_no_code_are_installed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = _asked(monkeypatch)["package_data"]
+    for package in ("jobs", "schemas", "expectations", "conf"):
+        folder = REPO / package
+        there = {p for p in folder.rglob("*") if p.is_file() and p.suffix not in {".py", ".pyc"}}
+        assert there == {path for pattern in declared[package] for path in folder.glob(pattern)}, package
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_known() -> None:

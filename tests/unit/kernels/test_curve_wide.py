@@ -353,3 +353,162 @@ def test_the_metrics_of_many_random_curves_agree_with_a_plain_loop() -> None:
         assert row["longest_constant_run"] == (slow_longest(pairs) + 1 if any(known) else 0)
         has_second = len(ordered) > 1 and ordered[1] > 0
         assert row["spike_ratio"] == (pytest.approx(ordered[0] / ordered[1]) if has_second else None)
+
+
+# -- ways to write a day ----------------------------------------------------------------------------------------------
+
+ELAPSED = replace(
+    FEED,
+    columns=(FeedColumn("meter_id", "m"), FeedColumn("read_date", "d", "date")),
+    curve=Curve(interval_minutes=30, day="elapsed", point_format="P{n}"),
+    time_zone="Australia/Sydney",
+)
+SHORT, NORMAL, LONG = "2012-10-07", "2013-05-01", "2013-04-07"
+
+
+def elapsed(points: int, *days: str, feed: Feed = ELAPSED, written: int | None = None) -> list[dict[str, Any]]:
+    """Rows of a file with so many point columns; the first ones (or all) hold their numbers."""
+    header = "m,d," + ",".join(f"P{n + 1}" for n in range(points))
+    values = [str(n + 1) if written is None or n < written else "" for n in range(points)]
+    lines = [f"M{n},{day},{','.join(values)}" for n, day in enumerate(days)]
+    return list(read("\n".join([header, *lines, ""]), feed).to_pylist())
+
+
+@pytest.mark.parametrize("columns", [46, 48, 50])
+def test_elapsed_days_are_as_long_as_their_dates_whatever_the_file(columns: int) -> None:
+    rows = elapsed(columns, NORMAL, SHORT, LONG, NORMAL)
+    assert [row["source_row"] for row in rows] == [1, 2, 3, 4]
+    assert [len(row["kwh"]) for row in rows] == [48, 46, 50, 48]
+    for row in rows:
+        length = len(row["kwh"])
+        assert row["kwh"] == [n + 1 if n < columns else None for n in range(length)]
+        assert row["missing_count"] == max(length - columns, 0)
+        assert row["surplus_count"] == max(columns - length, 0)
+        assert len(row["quality"]) == length
+
+
+def test_empty_columns_beyond_the_end_of_a_date_are_no_surplus() -> None:
+    (short,) = elapsed(50, SHORT, written=46)
+    assert (short["surplus_count"], short["missing_count"], short["total_kwh"]) == (0, 0, 46 * 47 / 2)
+
+
+def test_words_beyond_the_end_of_a_date_stand_for_nothing() -> None:
+    header = "m,d," + ",".join(f"P{n + 1}" for n in range(50))
+    points = ["1"] * 46 + ["-", "-", "-", "-"]
+    short, normal, long = read(
+        "\n".join([header, *(f"M,{day},{','.join(points)}" for day in (SHORT, NORMAL, LONG)), ""]), ELAPSED
+    ).to_pylist()
+    assert [row["unreadable"] for row in (short, normal, long)] == [
+        [], ["P47", "P48"], ["P47", "P48", "P49", "P50"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [24, 45, 47, 49, 51, 96])
+def test_a_header_of_no_dates_length_is_refused(columns: int) -> None:
+    header = "m,d," + ",".join(f"P{n + 1}" for n in range(columns))
+    assert "intervals of 30 minutes labelled by their end make 46 or 48 or 50" in problem(f"{header}\n", ELAPSED)
+
+
+def test_a_zone_without_clock_changes_knows_one_length() -> None:
+    assert "make 48: " in problem(
+        "m,d," + ",".join(f"P{n + 1}" for n in range(46)) + "\n", replace(ELAPSED, time_zone="UTC")
+    )
+    lord_howe = replace(ELAPSED, time_zone="Australia/Lord_Howe")
+    rows = elapsed(49, "2013-10-06", "2013-04-07", "2013-05-01", feed=lord_howe)
+    assert [len(row["kwh"]) for row in rows] == [47, 49, 48]
+
+
+def test_an_elapsed_day_without_a_readable_date_keeps_24_hours() -> None:
+    (row,) = elapsed(50, "2013-02-30")
+    assert (len(row["kwh"]), row["read_date"], row["unreadable"]) == (48, None, ["d"])
+
+
+def test_headers_of_times_count_on_beyond_24_hours() -> None:
+    feed = replace(ELAPSED, curve=replace(ELAPSED.curve, interval_minutes=60, point_format="%H:%M"))
+    header = "m,d," + ",".join(f"{n + 1:02d}:00" for n in range(25))
+    (row,) = read(f"{header}\nM,{LONG},{','.join(map(str, range(25)))}\n", feed).to_pylist()
+    assert row["kwh"] == list(range(25))
+    assert "make 23 or 24 or 25: unexpected 26:00" in problem(f"{header},26:00\n", feed)
+
+
+def test_an_elapsed_file_in_pieces_gives_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "m,d," + ",".join(f"P{n + 1}" for n in range(50))
+    days = [SHORT, NORMAL, LONG, NORMAL, "x"]
+    lines = [f"M{n},{days[n % 5]},{','.join(str(n + k) for k in range(50))}" for n in range(60)]
+    data = "\n".join([header, *lines, ""]).encode()
+    whole, _ = read_curves(data, "m.csv", ELAPSED)
+    monkeypatch.setattr(curve_wide, "_PIECE_BYTES", 900)
+    pieces = [rows for rows, _ in iter_curves(data, "m.csv", ELAPSED)]
+    assert len(pieces) > 5
+    assert pa.concat_tables(pieces).to_pylist() == whole.to_pylist()
+
+
+NUMBERED = replace(FEED, curve=replace(FEED.curve, point_format="P{n}"))
+
+
+def test_numbered_headers_are_found_by_name_in_any_order() -> None:
+    header = "P4,数据日期,P2,电表编号,P1,P3\n"
+    (row,) = read(header + "4,2025-06-30,2,M1,1,3\n", NUMBERED).to_pylist()
+    assert row["kwh"] == [1, 2, 3, 4]
+    assert "missing P3; unexpected P5" in problem(header.replace("P3", "P5"), NUMBERED)
+    assert "unexpected P5" in problem(header.replace("P3", "P3,P5"), NUMBERED)
+    _, extra = read_curves(header.replace("P3", "P3,PX").encode(), "m.csv", NUMBERED)
+    assert extra == ["PX"]
+
+
+@pytest.mark.parametrize(("minutes", "points"), [(1, 1440), (5, 288), (10, 144), (20, 72), (60, 24), (120, 12)])
+def test_a_day_of_any_interval_that_divides_it_is_read(minutes: int, points: int) -> None:
+    curve = Curve(interval_minutes=minutes)
+    header = "电表编号,数据日期," + ",".join(point_columns(curve)) + "\n"
+    (row,) = read(header + "M1,2025-06-30," + ",".join(["0.5"] * points), replace(FEED, curve=curve)).to_pylist()
+    assert (len(row["kwh"]), row["total_kwh"]) == (points, points / 2)
+
+
+FROM_THIRD = replace(FEED, curve=replace(FEED.curve, first_point=3))
+
+
+@pytest.mark.parametrize("names", ["a,b,c,d", "kWh,kWh,kWh,kWh", ",,,", "4,3,2,1"])
+def test_points_by_position_are_read_whatever_their_headers_say(names: str) -> None:
+    row = row_of("1,2,x,4", FROM_THIRD, f"电表编号,数据日期,{names}\n")
+    assert row["kwh"] == [1, 2, None, 4]
+    assert len(row["unreadable"]) == 1
+    assert len(dict(row["raw_values"])) == 6
+
+
+def test_points_by_position_end_at_the_next_declared_column_or_the_end() -> None:
+    columns = (FeedColumn("meter_id", "m"), FeedColumn("read_date", "d", "date"), FeedColumn("channel", "k"))
+    feed = replace(FROM_THIRD, columns=columns)
+    assert row_of("1,2,3,4,import", feed, "m,d,a,b,c,e,k\n")["channel"] == "import"
+    assert row_of("1,2,3,4,", FROM_THIRD, "电表编号,数据日期,a,b,c,e,\n")["kwh"] == [1, 2, 3, 4]
+    message = problem("m,d,a,b,c,e,f,k\n", feed)
+    assert "it has 5 columns from column 3 on, up to the next declared one or the end" in message
+    assert "it has 3 columns from column 3 on" in problem("m,d,a,b,c,k\n", feed)
+
+
+def test_a_file_without_header_is_read_by_position() -> None:
+    columns = (FeedColumn("read_date", "1", "date"), FeedColumn("meter_id", "2"))
+    feed = replace(FROM_THIRD, columns=columns, has_header=False)
+    rows = read("2025-06-30,M1,1,2,3,4\n2025-06-30,M2,5,?,7,8\n", feed).to_pylist()
+    assert [(row["meter_id"], row["kwh"]) for row in rows] == [("M1", [1, 2, 3, 4]), ("M2", [5, None, 7, 8])]
+    assert [row["source_row"] for row in rows] == [1, 2]
+    assert (rows[1]["unreadable"], dict(rows[1]["raw_values"])["4"]) == (["4"], "?")
+    assert "m.csv, row 2: the row has 5 columns, the first one 6" in problem(
+        "2025-06-30,M1,1,2,3,4\n2025-06-30,M1,1,2,3\n2025-06-30,M1,1,2,3,4\n", feed
+    )
+    assert "its lines are divided by a semicolon" in problem("2025-06-30;M1;1;2;3;4\n", feed)
+
+
+def test_the_quality_of_a_row_holds_for_its_values() -> None:
+    flags = {"A": "measured", "E": "estimated", "H": "edited", "N": "missing"}
+    feed = replace(FEED, columns=(*FEED.columns, FeedColumn("quality", "flag", values=flags)))
+    lines = [f"M,2025-06-30,{flag},1,,3,4\n" for flag in ("A", "E", "H", "N", "", "?")]
+    table = read("电表编号,数据日期,flag,0600,1200,1800,2400\n" + "".join(lines), feed)
+    assert table.column_names.count("quality") == 1
+    rows = table.to_pylist()
+    assert [row["quality"] for row in rows] == [
+        [1, 0, 1, 1], [2, 0, 2, 2], [9, 0, 9, 9], [0] * 4, [1, 0, 1, 1], [0] * 4
+    ]  # fmt: skip
+    assert [row["total_kwh"] for row in rows] == [8, 8, 8, None, 8, None]
+    assert [(row["measured_count"], row["estimated_count"]) for row in rows[:3]] == [(3, 0), (0, 3), (0, 3)]
+    assert rows[5]["unreadable"] == ["flag"]
+    assert dict(rows[5]["raw_values"])["0600"] == "1"

@@ -1,8 +1,13 @@
 import gzip
 import io
+from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 from zipfile import ZipFile
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
 
 from jobs.kernels.files import BadFile
 from jobs.kernels.readers import READERS
@@ -74,3 +79,39 @@ def test_files_of_the_australian_market_are_read_as_its_example_feeds_declare() 
     assert (before["read_date"], before["reading_kwh"], before["day_kwh"]) == (date(2024, 6, 30), 100, None)
     assert (after["read_date"], after["reading_kwh"], after["day_kwh"]) == (date(2024, 7, 1), 103, 3)
     assert (after["register_code"], after["quality_method"]) == ("total", "E64")
+
+
+QUALITY = FeedColumn("quality", "flag", values={"A": "measured"}, optional=True)
+LONG = replace(
+    CURVES,
+    reader="curve_long",
+    columns=(FeedColumn("meter_id", "meter"), FeedColumn("interval_at", "time"), FeedColumn("value", "kwh"), QUALITY),
+    curve=Curve(interval_minutes=720, label="start"),
+)
+
+
+def _parquet() -> bytes:
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"meter": ["M1"], "time": ["2025-06-30 00:00"], "kwh": [1.0]}), sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("feed", "data"),
+    [
+        (replace(CURVES, columns=(*CURVES.columns, QUALITY)), b"meter,date,flag,1200,2400\nM1,2025-06-30,A,1,2\n"),
+        (LONG, b"meter,time,kwh,flag\nM1,2025-06-30 00:00,1,A\nM1,x,1,A\n"),
+        (replace(LONG, reader="curve_parquet"), _parquet()),
+        (PAYMENTS, b"payment,customer\nP1,3200001\n"),
+    ],
+    ids=lambda value: value.reader if isinstance(value, Feed) else "",
+)
+def test_what_spark_is_told_of_a_row_is_what_there_is(feed: Feed, data: bytes) -> None:
+    delivered = {"delivery_id", "business_date", "received_at", "file_error", "extra_columns"}
+    for rows, _ in READERS.read(data, "m.csv", feed, b"s" * 32, b"k" * 64):
+        assert set(row_type(feed, READERS).names) - delivered == set(rows.column_names)
+
+
+def test_a_reader_which_nobody_wrote_is_a_fault_of_the_program() -> None:
+    with pytest.raises(ValueError, match="no reader is called x"):
+        list(READERS.read(b"x", "m.csv", replace(CURVES, reader="x"), b"", b""))  # type: ignore[arg-type]

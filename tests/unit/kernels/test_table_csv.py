@@ -9,6 +9,7 @@ import pytest
 from jobs.kernels.files import BadFile
 from jobs.kernels.pseudonyms import customer_keys, decrypt_values, encrypt_values
 from jobs.kernels.table_csv import read_table
+from jobs.runtime.settings import FeedFiles
 from schemas.feed import Feed, FeedColumn
 
 SECRET, KEY = b"s" * 32, b"k" * 64
@@ -233,3 +234,16 @@ def test_the_same_file_gives_the_same_table_to_the_last_byte() -> None:
     assert once.equals(again)
     assert once.column("source_row").to_pylist() == list(range(1, 501))
     assert sum(len(names) for names in once.column("unreadable").to_pylist()) == 50
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "kind"),
+    [("", "", "customer"), (",计量点类别", ",", "customer"), (",计量点类别", ",客户", "customer"),
+     (",计量点类别", ",台区总表", "district"), (",计量点类别", ",路灯", None)],
+)  # fmt: skip
+def test_a_point_is_a_customer_s_unless_the_source_says_otherwise(header: str, cell: str, kind: str | None) -> None:
+    feed = FeedFiles(None, "Asia/Shanghai").load("metering_points")
+    columns = "计量点编号,户号,电表编号,综合倍率,安装日期,拆除日期,台区编号,线路编号,县,地市,电压等级"
+    (row,) = read(f"{columns}{header}\nP1,,M1,1,2025-01-01,,T1,L1,X,Y,220V{cell}\n", feed).to_pylist()
+    assert (row["point_kind"], row["customer_key"]) == (kind, None)
+    assert row["unreadable"] == ([] if kind else ["计量点类别"])

@@ -63,6 +63,9 @@ class Province:
         rows = [row for path in self._ledger("truth") for row in parquet.read_table(path).to_pylist()]
         return {(row["customer_no"], row["usage_date"]): row for row in rows}
 
+    def district_days(self) -> list[dict[str, Any]]:
+        return [row for path in self._ledger("district_days") for row in parquet.read_table(path).to_pylist()]
+
     def digest(self, under: str = "landing") -> dict[str, str]:
         files = sorted(path for path in (self.root / under).rglob("*") if path.is_file())
         return {str(p.relative_to(self.root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
@@ -83,6 +86,12 @@ def new_province(tmp_path: Path) -> Callable[..., Province]:
     return lambda customers=60, seed=11: Province(tmp_path / str(next(count)), customers, seed)
 
 
+@pytest.fixture(scope="module")
+def new_module_province(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Province]:
+    """The same for provinces which the tests of a file share."""
+    return lambda customers: Province(tmp_path_factory.mktemp("province"), customers)
+
+
 @pytest.fixture(scope="session")
 def clean_quarter(tmp_path_factory: pytest.TempPathFactory) -> Province:
     """A hundred days without faults but for what master data must follow, up to the days on which May is billed."""
@@ -98,7 +107,7 @@ def faulty_days(tmp_path_factory: pytest.TempPathFactory) -> Province:
         ("kw_as_kwh", "shifted_clock", "identical_curves", "swapped_ids", "swapped_meter", "roll_over"), 0.2
     )
     shares |= {"multiplier_change": 1.0, "wrong_multiplier": 1.0, "duplicated_delivery": 0.3, "truncated_file": 0.2}
-    shares |= {"correction": 0.05, "late": 0.1}
+    shares |= {"correction": 0.05, "late": 0.1, "not_installed": 0.6, "wrong_interval_count": 0.2, "theft": 0.2}
     province = Province(tmp_path_factory.mktemp("faulty"), 500)
     province.load("2025-06-10", "2025-06-23", shares)
     for day in range(24, 31):

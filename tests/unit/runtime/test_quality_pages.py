@@ -14,8 +14,9 @@ from expectations.features import CUSTOMER_DAYS_SUITE
 from expectations.rule import Rule, Suite
 from jobs.runtime.context import Context
 from jobs.runtime.errors import DataError
-from jobs.runtime.quality import PAGES, compiled_suite, outcome_frame, write_pages
+from jobs.runtime.quality import CATALOGUE, PAGES, compiled_suite, outcome_frame, write_pages
 from schemas.features import CUSTOMER_DAYS
+from schemas.ops import RULE_RESULTS
 from tests.frames import frame
 from tests.province import FIRST_DAY, SECOND_DAY, Site
 
@@ -116,6 +117,39 @@ def test_the_index_names_the_suites_with_their_dates_and_other_dates_pages_stay(
         assert expected in index
     # not judged on the second day, and its rules can still be read
     assert (site_folder / "expectations/mart/other.html").exists()
+
+
+def test_of_a_date_which_was_judged_twice_the_later_result_is_shown(site: Site, spark: SparkSession) -> None:
+    rows = days(spark).cache()
+    good = rows.where("customer_key = 'a'").limit(1)
+    # the worse result comes first, then the better one, then the worse one again
+    for judged, broken in ((rows, 2), (good, 0), (rows, 2)):
+        ctx = judge(site, FIRST_DAY, judged)
+        write_pages(ctx, SUITES)
+        found = results(ctx, "features.customer_days", FIRST_DAY)["CD-12"]["result"]
+        assert (found["element_count"], found["unexpected_count"]) == (judged.count(), broken)
+        catalogue = text_of(ctx.settings.quality.docs / CATALOGUE)
+        assert f"{judged.count()} rows read" in catalogue
+    # and a rerun adds nothing to the books
+    held = len(ctx.books.read(RULE_RESULTS))
+    judge(site, FIRST_DAY, rows)
+    assert len(ctx.books.read(RULE_RESULTS)) == held
+
+
+def test_the_index_leads_to_the_catalogue_of_all_rules(site: Site, spark: SparkSession) -> None:
+    judge(site, FIRST_DAY, days(spark), OTHER_SUITE)
+    ctx = judge(site, SECOND_DAY, days(spark))
+    write_pages(ctx, SUITES)
+    docs = ctx.settings.quality.docs
+    assert f'href="{CATALOGUE.name}"' in (docs / PAGES).read_text(encoding="utf-8")
+    shown = text_of(docs / CATALOGUE)
+    for suite in SUITES.values():
+        for rule in suite.rules:
+            assert f"{rule.id} {' '.join(rule.condition.split())} {rule.reason} {rule.severity}" in shown
+    assert "2025-06-27 7 rows read" in shown
+    # two of the seven rows break CD-12, none breaks CD-02
+    assert "warn row 0.1.0 2 28.57%" in shown
+    assert "CD-02 usage_date IS NOT NULL a day without a date cannot be placed error row 0.1.0 0" in shown
 
 
 def test_results_which_are_no_longer_kept_leave_the_pages_too(site: Site, spark: SparkSession) -> None:

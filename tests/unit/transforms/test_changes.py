@@ -18,9 +18,10 @@ from tests.frames import frame
 
 DRAWN = {
     METERING_POINTS.name: """
-        point_id | installed_from | installed_to | meter_id | customer_key | prefecture | delivery_id
-        p1       | 2024-01-01     |              | m1       | c1           | North      | owner corrected
-        p2       | 2024-01-01     | 2025-06-04   | m2       | c2           | South      | end known
+        point_id | installed_from | installed_to | meter_id | customer_key | prefecture | delivery_id     | point_kind
+        p1       | 2024-01-01     |              | m1       | c1           | North      | owner corrected | customer
+        p2       | 2024-01-01     | 2025-06-04   | m2       | c2           | South      | end known       |
+        p3       | 2024-01-01     |              | m3       |              | North      | kind corrected  | district
         """,
     CUSTOMERS.name: """
         customer_key | valid_from | tariff_code | delivery_id
@@ -31,9 +32,10 @@ DRAWN = {
         c1           | 2025-06-03 | U           | phone changed
         """,
     VERSIONS[METERING_POINTS.name].name: """
-        point_id | installed_from | meter_id | customer_key | prefecture | received_at | delivery_id | replaced_by
-        p1       | 2024-01-01     | m1       | c9           | North      | 2025-05-01  | wrong       | owner corrected
-        p2       | 2024-01-01     | m2       | c2           | South      | 2025-05-01  | open        | end known
+        point_id | installed_from | meter_id | customer_key | prefecture | received_at | replaced_by     | point_kind
+        p1       | 2024-01-01     | m1       | c9           | North      | 2025-05-01  | owner corrected | customer
+        p2       | 2024-01-01     | m2       | c2           | South      | 2025-05-01  | end known       |
+        p3       | 2024-01-01     | m3       | c3           | North      | 2025-05-01  | kind corrected  | customer
         """,
     VERSIONS[CUSTOMERS.name].name: """
         customer_key | valid_from | tariff_code | received_at | delivery_id | replaced_by
@@ -47,6 +49,7 @@ DRAWN = {
         m2       | 2025-06-01 | d1
         m2       | 2025-06-02 | d2
         m2       | 2025-06-03 | d3
+        m3       | 2025-06-03 | d3
         """,
     WEATHER_HOURS.name: """
         place | hour_at             | delivery_id
@@ -82,6 +85,8 @@ def facts(spark: SparkSession) -> Facts:
         ("tariffs", "prices", {("c1", 3), ("c2", 3)}),
         # the customer from whom a point was taken away is looked at as well
         ("metering_points", "owner corrected", {("c1", 1), ("c1", 2), ("c1", 3), ("c9", 1), ("c9", 2), ("c9", 3)}),
+        # what was taken for a customer's and is the meter of a district
+        ("metering_points", "kind corrected", {("c3", 3)}),
         # where only the end of an installation is new, the days before it stay
         ("metering_points", "end known", set()),
         # the same tariff as the one before, and another than was said
@@ -113,10 +118,13 @@ def test_changes_are_sorted_by_feed() -> None:
         def __init__(self, feed: str, delivery_id: str, *days: int) -> None:
             self.feed, self.delivery_id = feed, delivery_id
             self.touched_dates = [date(2025, 6, day) for day in days]
+            self.cancels = ["x"] if delivery_id == "c" else []
 
-    loaded = [Loaded("meter_days", "b", 2, 1), Loaded("bills", "x"), Loaded("meter_days", "a", 2)]
+    loaded = [Loaded("meter_days", "b", 2, 1), Loaded("bills", "c"), Loaded("meter_days", "a", 2)]
     touched = touched_by(loaded, everything=False)
     assert touched.of("meter_days") == Delivered(("a", "b"), (date(2025, 6, 1), date(2025, 6, 2)))
+    assert touched.of("bills") == Delivered(("c",), (), cancelling=("c",))
+    assert touched.takes_away
     assert touched.has("bills", "payments")
     assert not touched.has("payments")
 

@@ -50,11 +50,12 @@ SCHEMAS = {
     "reconciliation": TABLES["ops.reconciliation"].struct,
 }
 POINTS = """
-    point_id | meter_id | customer_key | installed_from
-    p1       | m1       | k1           | 2025-01-01
-    p1b      | m1b      | k1           | 2025-01-01
-    p2       | m2       | k2           | 2025-01-01
-    p3       | m3       | k3           | 2025-01-01
+    point_id | meter_id | customer_key | installed_from | point_kind
+    p1       | m1       | k1           | 2025-01-01     | customer
+    p1b      | m1b      | k1           | 2025-01-01     | customer
+    p2       | m2       | k2           | 2025-01-01     |
+    p3       | m3       | k3           | 2025-01-01     | customer
+    d        | d        |              | 2025-01-01     | district
     """
 
 
@@ -123,11 +124,13 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         zero_run         | meter_days | m1       | c1          | 2025-06-01
         wrong_multiplier | meter_days | m2       | c2          | 2025-06-02
         kw_as_kwh        | meter_days | m3       | c3          | 2025-06-09
+        register_jump    | readings   | m1       | c1          | 2025-06-03
         """,
     )
     held = recorded(
         spark,
-        # beside the fault's own day: the customer's other meter, another day, before and since a wrong multiplier
+        # beside the fault's own day: the customer's other meter, another day, before and since a wrong multiplier, the
+        # day after a misread dial, the meter of a district
         meter_days="""
         meter_id | read_date  | flags
         m1       | 2025-06-01 | MD-11
@@ -136,6 +139,8 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         m2       | 2025-06-01 | MD-13
         m2       | 2025-06-02 | MD-11
         m2       | 2025-06-03 | MD-13
+        m1       | 2025-06-04 | MD-11
+        d        | 2025-06-02 | MD-11
         """,
     )
     said = findings(held).cache()
@@ -145,6 +150,7 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         "zero_run": 1,
         "wrong_multiplier": 1,
         "kw_as_kwh": 1,
+        "above_capacity": 1,
         "spike": 1,
     }
     # the rule speaks on the day after it began
@@ -391,9 +397,9 @@ def test_the_printed_table_has_every_class_and_names_those_which_are_silently_wr
     found["shifted_clock"] = row | {"injected": 9, "mixed": 0, "detected": 2, "named_right": 0}
     found["spike"] = row | {"named_right": 3, "wrongly_flagged": 1234, "clean": 5678}
     told = print_fault_table(found, tuple(COUNTS_AS_DETECTED), COUNTS_AS_DETECTED)
-    assert told == "23 classes, 5,678 clean meter days; not found in full: shifted_clock (7 of 9); not injected: late"
+    assert told == "31 classes, 5,678 clean meter days; not found in full: shifted_clock (7 of 9); not injected: late"
     lines = capsys.readouterr().out.splitlines()
     assert "| shifted_clock | 9 | 0 | 2 (22.2%) | 0 | - | any rule speaks on the meter day |" in lines
     assert "| spike | 4 | 1 | 3 (100.0%) | 3 | 1,234 | any rule speaks on the meter day |" in lines
     assert sum(line.startswith("| stamp_2400 | 4 | 1 | 3 (100.0%) | - | - | right: ") for line in lines) == 1
-    assert len(lines) == 2 + 23
+    assert len(lines) == 2 + 31

@@ -42,6 +42,21 @@ def test_a_meter_counts_where_it_is_installed_and_nowhere_else(spark: SparkSessi
     ]
 
 
+def test_the_meter_of_a_district_counts_for_no_customer(spark: SparkSession) -> None:
+    points = frame(
+        spark,
+        METERING_POINTS.struct,
+        """
+        point_id | installed_from | meter_id | customer_key | point_kind
+        home     | 2025-01-01     | a        | c1           | customer
+        unsaid   | 2025-01-01     | b        | c2           |
+        bare     | 2025-01-01     | d        |              | district
+        of_grid  | 2025-01-01     | e        | grid         | district
+        """,
+    )
+    assert rows_of(meter_periods(points), "customer_key", "meter_id") == [("c1", "a"), ("c2", "b")]
+
+
 def test_the_energy_of_a_date_lies_between_two_readings(spark: SparkSession) -> None:
     readings = frame(
         spark,
