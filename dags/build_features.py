@@ -20,10 +20,11 @@ from spark_job import CORE_TABLES, DAG_SETTINGS, spark_job, when_updated
 CORE = when_updated(*CORE_TABLES)
 
 with DAG("build_features", doc_md=__doc__, schedule=CORE, tags=["features"], **DAG_SETTINGS):
+    meter_profiles = spark_job("build_meter_profiles", outlets=["features.meter_profiles"])
     validated_days = spark_job("build_validated_days", outlets=["features.validated_days"])
     customer_days = spark_job("build_customer_days", outlets=["features.customer_days"])
     customer_months = spark_job("build_customer_months", outlets=["features.customer_months"])
     area_loads = spark_job("build_area_loads", outlets=["features.area_loads"])
 
-    validated_days >> [customer_days, area_loads]
+    meter_profiles >> validated_days >> [customer_days, area_loads]
     customer_days >> customer_months

@@ -46,7 +46,7 @@ def run(ctx: Context) -> str:
 
 
 def _weeks_of_calendar(ctx: Context, touched: Touched, facts: Facts) -> list[date]:
-    said = calendar_dates(touched, facts.calendar, ctx.date)
+    said = calendar_dates(touched, facts, ctx.date)
     return weeks_after([row.usage_date for row in said.collect()], ctx.date)
 
 

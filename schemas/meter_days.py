@@ -15,6 +15,7 @@ from schemas.common import (
     READ_DATE,
     RECEIVED_AT,
 )
+from schemas.quality_codes import LISTED
 from schemas.table import Column, Table
 
 METER_DAYS = Table(
@@ -26,7 +27,7 @@ METER_DAYS = Table(
         READ_DATE,
         Column("interval_minutes", INT, "Length of an interval, minutes"),
         Column("kwh", FLOATS, "Energy of each interval on the dial, kWh, multiplier not applied; null = missing"),
-        Column("quality", BYTES, "Quality of each interval: 0 missing, 1 measured, 2 estimated by source, 9 edited"),
+        Column("quality", BYTES, f"Quality of each interval: {LISTED}"),
         Column("total_kwh", DOUBLE, "Sum of the known intervals, dial kWh; null when none is known"),
         Column("measured_count", INT, "Intervals with a measured value"),
         Column("estimated_count", INT, "Intervals with an estimated value"),

@@ -19,13 +19,20 @@ SCALED = {
     CLASS_PROFILE: CLASS_PROFILE_SCALED,
 }
 
+# an estimate by a method, and by the same method with the day adding up to the meter's registers
+SCALED = {
+    LINEAR: LINEAR_SCALED,
+    OWN_PROFILE: OWN_PROFILE_SCALED,
+    CLASS_PROFILE: CLASS_PROFILE_SCALED,
+}
+
 MEANING = {
     MISSING: "no value",
     MEASURED: "measured by the meter",
     ESTIMATED_BY_SOURCE: "estimated by the source system before delivery",
     LINEAR: "estimated here: a straight line between the values around the gap",
     LINEAR_SCALED: "estimated here: a straight line, scaled so that the day adds up to the registers",
-    OWN_PROFILE: "estimated here: the meter's own profile of its last 28 days, at the level of the values around the gap",
+    OWN_PROFILE: "estimated here: the meter's own profile of 28 days, at the level of the values around the gap",
     OWN_PROFILE_SCALED: "estimated here: the meter's own profile, scaled so that the day adds up to the registers",
     CLASS_PROFILE: "estimated here: the profile of the customer's usage class at the level of the meter",
     CLASS_PROFILE_SCALED: "estimated here: the class profile, scaled so that the day adds up to the registers",

@@ -25,8 +25,8 @@ HOURS = 24
 _MEMORY_DAYS = 16.0
 _SAME_TYPE = 4.0
 _NEIGHBOUR = 0.15
-# with fewer days than this a class profile at the level of the meter's own few days is as good
-FEWEST_DAYS = 4
+# from three days on a meter's own mean is nearer than a class profile at its level; from five on its spread is known
+FEWEST_DAYS = 5
 # a day with this many times the energy, or the highest interval, of the days next to it in rank is a fault
 _FAULTY_RATIO = 4.0
 _NIGHT_MINUTES = 360
@@ -37,12 +37,11 @@ class MeterProfiles:
     """Profiles of meters on one grid of clock times. NaN where nothing is known.
 
     working_kwh, other_kwh: (slots, meters), the mean of an interval on the two types of day. spread_kwh: (24, meters),
-    the standard deviation of a new day's intervals from it in each hour of the clock, which tells as much as one a slot.
-    Everything else: (meters,). daily_kwh and daily_spread_kwh: mean
-    and standard deviation of complete days. highest_kwh: highest interval; zero_share: share of intervals which are
-    zero; longest_zero_run, longest_constant_run: in intervals, within a day, the second of equal values other than
-    zero; night_min_kwh: mean over days of the lowest interval before 06:00. days: days with any value that were used;
-    dropped_days: those left out as faulty.
+    by hour of the clock, the standard deviation of a new day's intervals from it; one a slot tells no more. Everything
+    else: (meters,). days: days with any value that were used; dropped_days: those left out as faulty. daily_kwh and
+    daily_spread_kwh: mean and standard deviation of complete days. highest_kwh: highest interval. zero_share: share of
+    intervals which are zero. longest_zero_run, longest_constant_run: in intervals, within a day, the second of equal
+    values other than zero. night_min_kwh: mean over days of the lowest interval before 06:00.
     """
 
     working_kwh: Singles
@@ -115,14 +114,15 @@ def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
     known = ~np.isnan(kwh)
     filled = np.where(known, kwh, 0.0)
     weight = np.exp(-np.arange(WINDOW_DAYS, 0, -1) / _MEMORY_DAYS)
-    means = [_mean(filled, known, weight * np.where(is_working == kind, _SAME_TYPE, 1.0)) for kind in (True, False)]
-    complete: Bools = known.all(axis=1)
+    of_type = (weight * np.where(is_working == kind, _SAME_TYPE, 1.0) for kind in (True, False))
+    means = [_Mean.of(filled, known, weights) for weights in of_type]
+    complete = np.asarray(known.all(axis=1))
     daily = np.where(complete, _added(filled.swapaxes(0, 1)), 0.0)
     daily_kwh, daily_spread = _mean_and_spread(daily, complete)
     zero, constant = _runs(filled, known)
     return MeterProfiles(
-        working_kwh=_smooth(means[0]).astype(np.float32),
-        other_kwh=_smooth(means[1]).astype(np.float32),
+        working_kwh=_smooth(means[0].kwh).astype(np.float32),
+        other_kwh=_smooth(means[1].kwh).astype(np.float32),
         spread_kwh=_spread(filled, known, weight, means, is_working).astype(np.float32),
         days=known.any(axis=1).sum(axis=0).astype(np.int32),
         dropped_days=faulty.sum(axis=0).astype(np.int32),
@@ -155,19 +155,28 @@ def _faulty_days(kwh: Floats) -> Bools:
     for measure in (energy, filled.max(axis=1)):
         ranked = -np.sort(-np.where(has_value, measure, 0.0), axis=0)
         next_in_rank = np.take_along_axis(ranked, allowed[None, :], axis=0)[0]
-        faulty |= has_value & (measure > _FAULTY_RATIO * next_in_rank) & (next_in_rank > 0) & (allowed > 0)
+        faulty |= has_value & (measure > _FAULTY_RATIO * next_in_rank) & (next_in_rank > 0)
     return faulty
 
 
 # -- curves -----------------------------------------------------------------------------------------------------------
 
 
-def _mean(filled: Floats, known: Bools, weight: Floats) -> Floats:
-    total, behind = np.zeros(filled.shape[1:]), np.zeros(filled.shape[1:])
-    for day, share in enumerate(weight):
-        total += share * filled[day]
-        behind += share * known[day]
-    return np.where(behind > 0, total / np.where(behind > 0, behind, 1.0), np.nan)
+@dataclass(frozen=True, eq=False)
+class _Mean:
+    """Weighted mean of a slot on a type of day, (slots, meters), with the weight of each day and of all known ones."""
+
+    kwh: Floats
+    weight: Floats  # (days,)
+    behind: Floats
+
+    @classmethod
+    def of(cls, filled: Floats, known: Bools, weight: Floats) -> "_Mean":
+        total, behind = np.zeros(filled.shape[1:]), np.zeros(filled.shape[1:])
+        for day, share in enumerate(weight):
+            total += share * filled[day]
+            behind += share * known[day]
+        return cls(np.where(behind > 0, total / np.where(behind > 0, behind, 1.0), np.nan), weight, behind)
 
 
 def _smooth(curve: Floats) -> Floats:
@@ -177,18 +186,22 @@ def _smooth(curve: Floats) -> Floats:
     return np.asarray((1 - 2 * _NEIGHBOUR) * curve + _NEIGHBOUR * sides[0] + _NEIGHBOUR * sides[1])
 
 
-def _spread(filled: Floats, known: Bools, weight: Floats, means: list[Floats], is_working: Bools) -> Floats:
-    """(24, meters) standard deviation of a new day's interval from the mean of its type, that mean's error included."""
+def _spread(filled: Floats, known: Bools, weight: Floats, means: list[_Mean], is_working: Bools) -> Floats:
+    """(24, meters) standard deviation of a new day's interval from the mean of its type.
+
+    Each day is compared with the mean of all days but itself, as a new day is, so that few days do not look alike.
+    """
     shape = filled.shape[1:]
-    squares, behind, square_weight = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    squares, behind = np.zeros(shape), np.zeros(shape)
     for day, share in enumerate(weight):
-        off = filled[day] - (means[0] if is_working[day] else means[1])
-        squares += np.where(known[day], share * off**2, 0.0)
-        behind += share * known[day]
-        square_weight += share**2 * known[day]
+        mean = means[0] if is_working[day] else means[1]
+        others = mean.behind - mean.weight[day]
+        counts = known[day] & (others > 0)
+        off = (filled[day] - mean.kwh) * mean.behind / np.where(counts, others, 1.0)
+        squares += np.where(counts, share * off**2, 0.0)
+        behind += share * counts
     has_value = behind > 0
-    days = behind**2 / np.where(has_value, square_weight, 1.0)
-    variance = squares / np.where(has_value, behind, 1.0) * (days + 1) / np.maximum(days - 1, 0.5)
+    variance = squares / np.where(has_value, behind, 1.0)
     slots, hour_of = len(variance), np.arange(len(variance)) * HOURS // len(variance)
     total, count = np.zeros((HOURS, shape[1])), np.zeros((HOURS, shape[1]))
     for slot in range(slots):
@@ -244,6 +257,6 @@ def _runs(filled: Floats, known: Bools) -> tuple[Counts, Counts]:
         now[0] = np.where(is_zero, now[0] + 1, 0)
         now[1] = np.where(is_equal, np.where(value == before, now[1], 0) + 1, 0)
         np.maximum(longest, now, out=longest)
-        before = np.where(there, value, np.nan)
+        before = value
     zero, constant = longest.max(axis=1)
     return zero, constant

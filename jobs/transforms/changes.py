@@ -267,7 +267,8 @@ def metered_dates(touched: Touched, facts: Facts) -> DataFrame:
     )
     parts = [of_days, of_readings]
     if again.delivery_ids:
-        parts.append(validated_anew.select("meter_id", "read_date"))
+        anew = facts.revalidated.where(F.col("revalidation_id").isin(list(again.delivery_ids)))
+        parts.append(anew.select("meter_id", "read_date"))
     return union_of(parts).withColumnRenamed("read_date", "usage_date").distinct()
 
 

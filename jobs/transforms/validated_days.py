@@ -219,7 +219,7 @@ def days_to_validate(touched: Touched, facts: Facts, dates: Sequence[date], fres
         known = facts.validated.select(*METER_DAY).unionByName(expected.select(*METER_DAY))
         parts.append(known.join(F.broadcast(since), "meter_id").where("read_date >= since").select(*METER_DAY))
     if touched.has("calendar"):
-        said = calendar_dates(touched, facts.calendar, max(dates)).withColumnRenamed("usage_date", "read_date")
+        said = calendar_dates(touched, facts, max(dates)).withColumnRenamed("usage_date", "read_date")
         parts.append(expected.join(F.broadcast(said), "read_date", "left_semi").select(*METER_DAY))
     unsettled = facts.validated.where(_RESTS_ON_OTHERS)
     parts.append(unsettled.join(_beside(direct, max(dates)), METER_DAY, "left_semi").select(*METER_DAY))
