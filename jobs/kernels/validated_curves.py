@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from jobs.kernels.clock import MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
-from jobs.kernels.estimation import MeterDays, estimated
+from jobs.kernels.estimation import MeterDays, days_with_gaps, estimated
 from jobs.kernels.meter_profiles import FEWEST_DAYS, at_clock
 from jobs.kernels.past_weeks import is_working
 from schemas.quality_codes import MEASURED, MENDED, MISSING
@@ -162,8 +162,7 @@ def _condemn(block: _Block, batch: pa.RecordBatch, flags: _Flags) -> None:
 
 
 def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapping[int, bool]) -> None:
-    gaps = (np.isnan(block.kwh) & block.clock.expected[:, None]).any(axis=0)
-    mine = np.flatnonzero(gaps)
+    mine = days_with_gaps(block.kwh, block.clock.expected)
     if not mine.size:
         return
     rows = block.rows[mine]
@@ -191,11 +190,10 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
             after=nothing,
         )
     )
-    places = mine[made.rows]
     filled = made.code != MISSING
-    block.kwh[:, places] = np.where(filled, made.kwh, block.kwh[:, places])
-    block.quality[:, places] = np.where(filled, made.code, block.quality[:, places])
-    block.spread[places] = np.nan_to_num(made.energy_spread_kwh)
+    block.kwh[:, mine] = np.where(filled, made.kwh, block.kwh[:, mine])
+    block.quality[:, mine] = np.where(filled, made.code, block.quality[:, mine])
+    block.spread[mine] = np.nan_to_num(made.energy_spread_kwh)
 
 
 def _curves(batch: pa.RecordBatch, name: str, rows: Ints, fits: Bools, block: _Block) -> Floats:
