@@ -1,7 +1,7 @@
 """What is usual for a meter, one row a week: the mean curves of its last 28 days and a few figures of them.
 
 Made from what was delivered, before validation, without days which stand out as faulty. Surprises: slots are times of
-the clock, 24 hours on every date; with fewer than four days behind it a profile is there and not used.
+the clock, 24 hours on every date; with fewer than five days behind it a profile is there and not used.
 """
 
 from schemas.common import DATE, DOUBLE, FLOATS, INT, METER_ID
@@ -21,7 +21,7 @@ METER_PROFILES = Table(
         Column("days", INT, "Days with a value behind it"),
         Column("dropped_days", INT, "Days left out because they stand far above all others"),
         Column("daily_kwh", DOUBLE, "Mean energy of complete days, dial kWh"),
-        Column("daily_spread_kwh", DOUBLE, "Standard deviation of the energy of complete days, dial kWh"),
+        Column("daily_spread_kwh", DOUBLE, "Standard deviation of complete days from the mean of their type, dial kWh"),
         Column("highest_kwh", DOUBLE, "Highest interval, dial kWh"),
         Column("zero_share", DOUBLE, "Share of intervals which are zero"),
         Column("longest_zero_run", INT, "Longest run of zeros within a day, intervals"),

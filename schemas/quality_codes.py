@@ -40,7 +40,7 @@ MEANING = {
     MENDED: "measured, and turned from power into energy here, as the registers show that it was sent in kW",
 }
 
-LISTED = ", ".join(f"{code} {meaning}" for code, meaning in MEANING.items())
-
 # what a feed maps its source's codes to
 NAMES = {"missing": MISSING, "measured": MEASURED, "estimated": ESTIMATED_BY_SOURCE, "edited": EDITED}
+
+LISTED = ", ".join(f"{code} {meaning}" for code, meaning in MEANING.items())

@@ -10,8 +10,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# errors of two intervals of a day: correlated by 0.6 exp(-minutes/60) + 0.06, those of two days by 0.25
+# errors of two intervals of a day: correlated by 0.6 exp(-minutes/60) and a part that does not fade, which is a meter's
+# own to seven tenths and 0.06 otherwise; those of two days by 0.25
 _ALIKE_NEAR, _ALIKE_MINUTES, _ALIKE_FAR = 0.6, 60.0, 0.06
+_OWN_SHARE, _MOST_ALIKE = 0.7, 0.9
 _DAYS_ALIKE = 0.25
 # P90 of the normal distribution
 _Z90 = 1.2816
@@ -39,12 +41,29 @@ def together(energy: Floats, spread: Floats, run: Ints, runs: int) -> tuple[Floa
     return total, np.asarray(np.sqrt((1 - _DAYS_ALIKE) * apart + _DAYS_ALIKE * alike))
 
 
-def covariances(spread: Floats, interval_minutes: int) -> Floats:
+def far_alike(spread: Floats, day_spread: Floats, interval_minutes: int) -> Floats:
+    """(rows,) how far the errors of a day's distant intervals go together: what the spread of whole days leaves to it.
+
+    spread: (points, rows) of the intervals of a whole day; day_spread: (rows,) of its energy, NaN where not known.
+    """
+    spread = np.nan_to_num(spread)
+    pairs = added(spread) ** 2 - added(spread**2)
+    left = day_spread**2 - added(spread * _with_near(spread, interval_minutes))
+    own = np.where(pairs > 0, left / np.where(pairs > 0, pairs, 1.0), np.nan)
+    shared = _OWN_SHARE * own + (1 - _OWN_SHARE) * _ALIKE_FAR
+    return np.where(np.isnan(shared), _ALIKE_FAR, np.clip(shared, 0.0, _MOST_ALIKE))
+
+
+def covariances(spread: Floats, far: Floats, interval_minutes: int) -> Floats:
     """(points, rows) covariance of an interval's error with the sum of all errors of the day."""
+    others = added(spread) - spread
+    return np.asarray(spread * (_with_near(spread, interval_minutes) + far * others))
+
+
+def _with_near(spread: Floats, interval_minutes: int) -> Floats:
     kept, nothing = np.exp(-interval_minutes / _ALIKE_MINUTES), np.zeros(spread.shape[1])
     near = faded(spread, nothing, kept) + faded(spread[::-1], nothing, kept)[::-1]
-    others = added(spread) - spread
-    return np.asarray(spread * (spread + _ALIKE_NEAR * near + _ALIKE_FAR * others))
+    return np.asarray(spread + _ALIKE_NEAR * near)
 
 
 def faded(parts: Floats, first: Floats, kept: float) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.kernels.customer_curves import SUM_CHECK_DIAL_KWH, SUM_CHECK_SHARE
-from jobs.kernels.energy_ranges import added, covariances, faded, quantiles
+from jobs.kernels.energy_ranges import added, covariances, faded, far_alike, quantiles
 from jobs.kernels.gap_edges import GapEdges
 from schemas.quality_codes import CLASS_PROFILE, LINEAR, MISSING, OWN_PROFILE, SCALED
 
@@ -35,6 +35,8 @@ LINEAR_TOTAL_MINUTES = 360
 
 # share of the straight line at a distance from the nearest value, 1.24 exp(-minutes/60), and never above 1
 _LINE_SHARE, _LINE_MINUTES = 1.24, 60.0
+# half of the line follows the profile in a gap of this length
+_BENT_MINUTES = 60.0
 # level of the day beside its profile: values count by exp(-minutes/120) and a little however far, against a prior
 # belief in the profile's own level which weighs as much as two hours of it
 _LEVEL_MINUTES, _LEVEL_FAR, _PRIOR_MINUTES = 120.0, 0.1, 120.0
@@ -71,9 +73,9 @@ class MeterDays:
 
     expected: (points,), False at a time which the date does not have: no estimate there. register_kwh: what the
     registers counted on the day. own, spread: mean and standard deviation of the meter's own profile at these times,
-    NaN throughout for a meter without one. daily_kwh: the meter's mean day, highest_kwh: the highest interval it
-    showed. class_shape: profile of its usage class in any unit. before, after: the last value of the day before and the
-    first of the day after.
+    NaN throughout for a meter without one. daily_kwh, daily_spread_kwh: the same of the meter's whole days;
+    highest_kwh: the highest interval it showed. class_shape: profile of its usage class in any unit. before, after: the
+    last value of the day before and the first of the day after.
     """
 
     kwh: Floats
@@ -83,6 +85,7 @@ class MeterDays:
     own: Floats
     spread: Floats
     daily_kwh: Floats
+    daily_spread_kwh: Floats
     highest_kwh: Floats
     class_shape: Floats
     before: Floats
@@ -120,20 +123,24 @@ def estimated(days: MeterDays) -> Estimates:
     known = ~np.isnan(days.kwh)
     gap = ~known & days.expected[:, None]
     # a value below zero is a fault, or fed in: an estimate has no part in it
-    positive = (np.maximum(part, 0.0) for part in (days.kwh, days.before, days.after))
-    around = GapEdges.of(*positive)
+    kwh, before, after = (np.maximum(part, 0.0) for part in (days.kwh, days.before, days.after))
+    around = GapEdges.of(kwh, before, after)
+    gap_minutes = around.gap_minutes(days.interval_minutes)
     residual, verdict = _residual(days, gap, known)
     is_total_right = (verdict == SCALED_TO) | (verdict == ZERO_LEFT)
     profile, is_class = _profile(days, known, np.where(is_total_right, days.register_kwh, days.daily_kwh))
-    code, verdict = _methods(gap, around.gap_minutes(days.interval_minutes), profile, is_class, verdict)
+    code, verdict = _methods(gap, gap_minutes, profile, is_class, verdict)
     filled, to_total = code != MISSING, (verdict == SCALED_TO) | (verdict == ZERO_LEFT)
-    line = around.line()
+    shape = profile * _level(days, known, profile, is_class)
+    off = GapEdges.of(kwh - shape, before - shape[-1], after - shape[0])
+    line = _bent(around.line(), np.maximum(shape + off.line(), 0.0), np.where(code == LINEAR, 0.0, gap_minutes))
+    shape = np.where(code == LINEAR, line, shape)
     share = _line_share(code, around, known, days.interval_minutes)
-    shape = np.where(code == LINEAR, line, profile * _level(days, known, profile, is_class))
     kwh = _blended(line, shape, share, filled, residual, to_total)
     spread = _spread(days, profile, is_class, kwh, share, code)
     # how an interval's error goes with those of all others of the gap; their sum is the variance of its energy
-    with_others = covariances(spread, days.interval_minutes)
+    far = far_alike(days.spread, days.daily_spread_kwh, days.interval_minutes)
+    with_others = covariances(spread, far, days.interval_minutes)
     variance = added(with_others)
     of_sum = with_others**2 * np.where(to_total & (variance > 0), 1 / np.where(variance > 0, variance, 1.0), 0.0)
     low, high = quantiles(kwh, np.sqrt(np.maximum(spread**2 - of_sum, 0.0)))
@@ -242,6 +249,16 @@ def _level(days: MeterDays, known: Bools, profile: Floats, is_class: Bools) -> F
         far = _LEVEL_FAR * (added(part) + first + last)
         sums.append(faded(part, first, kept) + faded(part[::-1], last, kept)[::-1] + far + prior)
     return np.where(sums[1] > 0, sums[0] / np.where(sums[1] > 0, sums[1], 1.0), 1.0)
+
+
+def _bent(line: Floats, beside: Floats, gap_minutes: Floats) -> Floats:
+    """(points, rows) the straight line, in a long gap the line that keeps its distance from the profile.
+
+    From a high evening to a high morning a straight line runs above the night between them.
+    """
+    with np.errstate(divide="ignore"):
+        share = 1 / (1 + _BENT_MINUTES / gap_minutes)
+    return np.where(np.isnan(beside), line, line + (np.nan_to_num(beside) - line) * share)
 
 
 def _line_share(code: Codes, around: GapEdges, known: Bools, interval_minutes: int) -> Floats:

@@ -38,10 +38,11 @@ class MeterProfiles:
 
     working_kwh, other_kwh: (slots, meters), the mean of an interval on the two types of day. spread_kwh: (24, meters),
     by hour of the clock, the standard deviation of a new day's intervals from it; one a slot tells no more. Everything
-    else: (meters,). days: days with any value that were used; dropped_days: those left out as faulty. daily_kwh and
-    daily_spread_kwh: mean and standard deviation of complete days. highest_kwh: highest interval. zero_share: share of
-    intervals which are zero. longest_zero_run, longest_constant_run: in intervals, within a day, the second of equal
-    values other than zero. night_min_kwh: mean over days of the lowest interval before 06:00.
+    else: (meters,). days: days with any value that were used; dropped_days: those left out as faulty. daily_kwh: mean
+    of complete days; daily_spread_kwh: standard deviation of a new day from the mean of its type. highest_kwh: highest
+    interval. zero_share: share of intervals which are zero. longest_zero_run, longest_constant_run: in intervals,
+    within a day, the second of equal values other than zero. night_min_kwh: mean over days of the lowest interval
+    before 06:00.
     """
 
     working_kwh: Singles
@@ -114,20 +115,20 @@ def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
     known = ~np.isnan(kwh)
     filled = np.where(known, kwh, 0.0)
     weight = np.exp(-np.arange(WINDOW_DAYS, 0, -1) / _MEMORY_DAYS)
-    of_type = (weight * np.where(is_working == kind, _SAME_TYPE, 1.0) for kind in (True, False))
+    of_type = [weight * np.where(is_working == kind, _SAME_TYPE, 1.0) for kind in (True, False)]
     means = [_Mean.of(filled, known, weights) for weights in of_type]
     complete = np.asarray(known.all(axis=1))
     daily = np.where(complete, _added(filled.swapaxes(0, 1)), 0.0)
-    daily_kwh, daily_spread = _mean_and_spread(daily, complete)
+    daily_means = [_Mean.of(daily, complete, weights) for weights in of_type]
     zero, constant = _runs(filled, known)
     return MeterProfiles(
         working_kwh=_smooth(means[0].kwh).astype(np.float32),
         other_kwh=_smooth(means[1].kwh).astype(np.float32),
-        spread_kwh=_spread(filled, known, weight, means, is_working).astype(np.float32),
+        spread_kwh=_by_hour(_spread(filled, known, weight, means, is_working)).astype(np.float32),
         days=known.any(axis=1).sum(axis=0).astype(np.int32),
         dropped_days=faulty.sum(axis=0).astype(np.int32),
-        daily_kwh=daily_kwh.astype(np.float32),
-        daily_spread_kwh=daily_spread.astype(np.float32),
+        daily_kwh=_mean_of(daily, complete).astype(np.float32),
+        daily_spread_kwh=_spread(daily, complete, weight, daily_means, is_working).astype(np.float32),
         highest_kwh=_or_nan(np.where(known, kwh, -np.inf).max(axis=(0, 1))).astype(np.float32),
         zero_share=_share(known & (filled == 0), known).astype(np.float32),
         longest_zero_run=zero,
@@ -164,7 +165,7 @@ def _faulty_days(kwh: Floats) -> Bools:
 
 @dataclass(frozen=True, eq=False)
 class _Mean:
-    """Weighted mean of a slot on a type of day, (slots, meters), with the weight of each day and of all known ones."""
+    """Weighted mean of a slot, or of the day, on a type of day, with the weight of each day and of all known ones."""
 
     kwh: Floats
     weight: Floats  # (days,)
@@ -187,7 +188,7 @@ def _smooth(curve: Floats) -> Floats:
 
 
 def _spread(filled: Floats, known: Bools, weight: Floats, means: list[_Mean], is_working: Bools) -> Floats:
-    """(24, meters) standard deviation of a new day's interval from the mean of its type.
+    """(slots, meters) standard deviation of a new day's value from the mean of its type; NaN with fewer than two days.
 
     Each day is compared with the mean of all days but itself, as a new day is, so that few days do not look alike.
     """
@@ -200,13 +201,17 @@ def _spread(filled: Floats, known: Bools, weight: Floats, means: list[_Mean], is
         off = (filled[day] - mean.kwh) * mean.behind / np.where(counts, others, 1.0)
         squares += np.where(counts, share * off**2, 0.0)
         behind += share * counts
-    has_value = behind > 0
-    variance = squares / np.where(has_value, behind, 1.0)
-    slots, hour_of = len(variance), np.arange(len(variance)) * HOURS // len(variance)
-    total, count = np.zeros((HOURS, shape[1])), np.zeros((HOURS, shape[1]))
+    return np.where(behind > 0, np.sqrt(squares / np.where(behind > 0, behind, 1.0)), np.nan)
+
+
+def _by_hour(spread: Floats) -> Floats:
+    """(24, meters) root of the mean square within each hour of the clock."""
+    slots, meters = spread.shape
+    total, count = np.zeros((HOURS, meters)), np.zeros((HOURS, meters))
     for slot in range(slots):
-        total[hour_of[slot]] += np.where(has_value[slot], variance[slot], 0.0)
-        count[hour_of[slot]] += has_value[slot]
+        known = ~np.isnan(spread[slot])
+        total[slot * HOURS // slots] += np.where(known, spread[slot] ** 2, 0.0)
+        count[slot * HOURS // slots] += known
     return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
 
 
@@ -221,13 +226,10 @@ def _added(parts: Floats) -> Floats:
     return total
 
 
-def _mean_and_spread(values: Floats, counted: Bools) -> tuple[Floats, Floats]:
-    """Over the first axis; NaN where fewer than one, and fewer than two, are counted."""
+def _mean_of(values: Floats, counted: Bools) -> Floats:
+    """Over the first axis; NaN where none is counted."""
     count = counted.sum(axis=0)
-    mean = _added(np.where(counted, values, 0.0)) / np.maximum(count, 1)
-    squares = _added(np.where(counted, values - mean, 0.0) ** 2)
-    spread = np.sqrt(squares / np.maximum(count - 1, 1))
-    return np.where(count > 0, mean, np.nan), np.where(count > 1, spread, np.nan)
+    return np.where(count > 0, _added(np.where(counted, values, 0.0)) / np.maximum(count, 1), np.nan)
 
 
 def _share(part: Bools, whole: Bools) -> Floats:
@@ -242,7 +244,7 @@ def _or_nan(values: Floats) -> Floats:
 def _night_min(kwh: Floats) -> Floats:
     night = kwh[:, : max(kwh.shape[1] * _NIGHT_MINUTES // MINUTES_A_DAY, 1)]
     lowest = np.where(np.isnan(night), np.inf, night).min(axis=1)
-    return _mean_and_spread(lowest, np.isfinite(lowest))[0]
+    return _mean_of(lowest, np.isfinite(lowest))
 
 
 def _runs(filled: Floats, known: Bools) -> tuple[Counts, Counts]:

@@ -53,7 +53,8 @@ def finished_days(worked: Mapping[int, bool], time_zone: str) -> Batches:
 
     A row has read_date, interval_minutes, kwh, quality (null where nothing was sent), flags, register_kwh,
     dial_out_of_line, the evidence named in the flags' rules, and of the meter's profile: profile_minutes,
-    profile_days, working_kwh, other_kwh, spread_kwh, usual_daily_kwh, usual_max_kwh.
+    profile_days, working_kwh, other_kwh, spread_kwh, usual_daily_kwh,
+    usual_daily_spread_kwh, usual_max_kwh.
     """
 
     def finish(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -184,6 +185,7 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
             own=own,
             spread=_curves(batch, "spread_kwh", rows, fits, block),
             daily_kwh=_floats(batch, "usual_daily_kwh")[rows],
+            daily_spread_kwh=_floats(batch, "usual_daily_spread_kwh")[rows],
             highest_kwh=_floats(batch, "usual_max_kwh")[rows],
             class_shape=np.full(own.shape, np.nan),
             before=nothing,

@@ -127,6 +127,7 @@ def replay(ctx: "Context", source: Source, action: Action) -> str:
         replayed = _Replay(ctx, source, feed, action, _chosen(ctx, source.table, action))
         if not replayed.rows:
             return f"nothing to {action.kind} in quarantine.{source.table.noun}"
+        ctx.expect_rows(len(replayed.rows))
         if action.kind == CORRECT:
             replayed.correction = _correction(replayed)
         received = Received(ctx, feed, source.readers, [])

@@ -153,6 +153,7 @@ def _usual(profiles: DataFrame) -> DataFrame:
         "other_kwh",
         "spread_kwh",
         F.col("daily_kwh").alias("usual_daily_kwh"),
+        F.col("daily_spread_kwh").alias("usual_daily_spread_kwh"),
         F.col("highest_kwh").alias("usual_max_kwh"),
         F.col("longest_zero_run").alias("usual_zero_run"),
         F.col("longest_constant_run").alias("usual_constant_run"),

@@ -1,7 +1,7 @@
 """Any order, repetition and grouping of deliveries, cancellations, releases and corrections ends in the same tables.
 
 Two bad rows are delivered first, as no order of other things changes that they are refused; the feed's declaration is
-mended then, and everything else comes in any order. `WATTLAKE_TEST_EXAMPLES` sets how many orders are tried.
+mended then, and everything else comes in any order. `ORDERS_TRIED` sets how many orders are tried.
 """
 
 import os
@@ -22,7 +22,7 @@ from schemas.versions import REPEATS, VERSIONS
 from tests.jobs.deliveries import BILL, BILL_HEADER, deliver, text
 from tests.province import FIRST_DAY, Site
 
-EXAMPLES = int(os.environ.get("WATTLAKE_TEST_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("ORDERS_TRIED", "10"))
 
 
 def _bill(bill_id: str, yuan: str, status: str = "正常") -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.kernels.london_runs import READINGS, read_households
-from jobs.kernels.protocol_f import LENGTHS, NO_HISTORY, OURS, OURS_TOTAL, Report, run, table
+from jobs.kernels.protocol_f import CLASS, LENGTHS, OURS, OURS_TOTAL, PLAIN, Report, run, table
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lcl_london_dev"
 pytestmark = pytest.mark.skipif(not (DATA / READINGS).is_file(), reason=f"the London readings are not there: {DATA}")
@@ -22,13 +22,12 @@ def error(report: Report, length: str, method: str) -> float:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_gaps_of_real_households_are_filled_as_well_as_by_any_plain_method(report: Report, length: str) -> None:
-    plain = {method: error(report, of, method) for of, method in report.error if of == length}
-    with_total = min(plain["linear, total"], plain["mean of 28 days, total"])
-    without = min(plain[m] for m in ("linear", "previous week", "mean of 4 same weekdays", "mean of 28 days"))
-    assert plain[OURS_TOTAL] < 1.01 * with_total
-    assert plain[OURS] < 1.005 * without
-    # a meter without history is filled by its class, and only a total makes that good
-    assert plain[f"{NO_HISTORY}, total"] < plain[NO_HISTORY] < 0.65
+    errors = {method: error(report, of, method) for of, method in report.error if of == length}
+    # so few runs do not tell methods apart which differ by a percent
+    for kind, ours in (("without a total", OURS), ("with a total", OURS_TOTAL)):
+        assert errors[ours] < 1.01 * min(errors[method] for method in PLAIN[kind])
+    # a total makes good a part of what the class does not know of a meter
+    assert errors[f"{CLASS}, total"] < errors[CLASS] < 0.65
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -45,4 +44,4 @@ def test_the_protocol_is_the_one_whose_figures_are_known(report: Report) -> None
     for method, figures in known.items():
         for length, figure in zip(LENGTHS, figures, strict=True):
             assert error(report, length, method) == pytest.approx(figure, rel=0.15), (method, length)
-    assert "| ours | with a total |" in table(report)
+    assert "| ours, total | with a total |" in table(report)

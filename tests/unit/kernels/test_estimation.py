@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jobs.kernels.clock import day_clock
-from jobs.kernels.energy_ranges import covariances, quantiles, together
+from jobs.kernels.energy_ranges import covariances, far_alike, quantiles, together
 from jobs.kernels.estimation import (
     BELOW_KNOWN,
     DECIMALS,
@@ -49,7 +49,7 @@ def day(
         return np.broadcast_to(np.asarray(curve, float), points).reshape(points, 1).copy()
 
     numbers = {name: np.array([known.get(name, NAN)]) for name in
-               ("register_kwh", "daily_kwh", "highest_kwh", "before", "after")}  # fmt: skip
+               ("register_kwh", "daily_kwh", "daily_spread_kwh", "highest_kwh", "before", "after")}  # fmt: skip
     return MeterDays(
         kwh=column(kwh),
         interval_minutes=1440 // points,
@@ -140,6 +140,16 @@ def test_the_middle_of_a_long_gap_follows_the_profile_and_its_ends_the_values_be
     assert values[12] > values[14] > values[18]
     assert values[20] == pytest.approx(1.0, abs=0.1)
     assert set(codes[12:36]) == {OWN_PROFILE}
+
+
+def test_the_line_across_a_long_gap_does_not_run_above_the_low_hours_in_it() -> None:
+    profile = np.where((np.arange(HALF_HOURS) >= 12) & (np.arange(HALF_HOURS) < 24), 0.2, 2.0)
+    kwh = profile.copy()
+    kwh[12:24] = NAN
+    values, _, _ = filled(day(kwh.tolist(), own=profile.tolist()))
+    # straight across it would begin near 1.4
+    assert 0.2 < values[12] < 0.6
+    assert values[18] == pytest.approx(0.2, abs=0.02)
 
 
 def test_a_day_that_is_high_beside_its_profile_is_high_in_the_gap() -> None:
@@ -239,7 +249,20 @@ def test_seven_missing_days_add_up_to_the_registers_of_each() -> None:
     own, totals = rng.gamma(1.0, 0.3, (HALF_HOURS, 7)), rng.uniform(1.0, 30.0, 7).round(2)
     nothing, unknown = np.full((HALF_HOURS, 7), NAN), np.full(7, NAN)
     made = estimated(
-        MeterDays(nothing, 30, np.ones(HALF_HOURS, bool), totals, own, own, unknown, unknown, nothing, unknown, unknown)
+        MeterDays(
+            nothing,
+            30,
+            np.ones(HALF_HOURS, bool),
+            totals,
+            own,
+            own,
+            unknown,
+            unknown,
+            unknown,
+            nothing,
+            unknown,
+            unknown,
+        )
     )
     assert made.kwh.sum(axis=0) == pytest.approx(totals, abs=1e-9)
     assert made.kwh / made.kwh.sum(axis=0) == pytest.approx(own / own.sum(axis=0), abs=1e-4)
@@ -256,7 +279,9 @@ def test_a_profile_by_the_clock_fills_dates_of_other_lengths_by_the_clock(ordina
     profile = np.arange(HALF_HOURS, dtype=float)[:, None] + 1
     blank, unknown = np.full((points, 1), NAN), np.array([NAN])
     own = at_clock(profile, clock)
-    made = estimated(MeterDays(blank, 30, clock.expected, unknown, own, own, unknown, unknown, blank, unknown, unknown))
+    made = estimated(
+        MeterDays(blank, 30, clock.expected, unknown, own, own, unknown, unknown, unknown, blank, unknown, unknown)
+    )
     expected = np.where(clock.expected, clock.starts / 30 + 1, NAN)
     np.testing.assert_array_equal(made.kwh[:, 0], expected)
     assert (made.code[:, 0] == np.where(clock.expected, OWN_PROFILE, MISSING)).all()
@@ -295,13 +320,22 @@ def test_a_total_narrows_the_ranges_and_fixes_the_energy() -> None:
 
 def test_the_energy_of_errors_that_go_together_is_less_sure_than_of_independent_ones() -> None:
     spread = np.ones((4, 1))
-    variance = covariances(spread, 30).sum()
-    assert 4 < variance < 16
-    assert covariances(spread[:1], 30).sum() == 1
+    variance = covariances(spread, np.zeros(1), 30).sum()
+    assert 4 < variance < covariances(spread, np.full(1, 0.5), 30).sum() < 16
+    assert covariances(spread[:1], np.zeros(1), 30).sum() == 1
     energy, of_run = together(np.array([1.0, 2.0, 5.0]), np.array([3.0, 4.0, 1.0]), np.array([0, 0, 1]), 2)
     assert energy.tolist() == [3.0, 5.0]
     assert 5 < of_run[0] < 7
     assert of_run[1] == 1
+
+
+def test_intervals_go_together_as_far_as_the_spread_of_whole_days_says() -> None:
+    spread = np.ones((HALF_HOURS, 4))
+    far = far_alike(spread, np.array([NAN, 1.0, 12.0, 48.0]), 30)
+    usual = 0.06
+    assert far[0] == usual
+    assert far[1] == 0.0 < far[2] < far[3] <= 0.9
+    assert far_alike(np.full((HALF_HOURS, 1), NAN), np.array([3.0]), 30) == [usual]
 
 
 def test_quantiles_are_those_of_a_log_normal_and_of_nothing_when_nothing_is_used() -> None:
@@ -327,6 +361,7 @@ def blocks(draw: st.DrawFn) -> MeterDays:
         own=draw(curves),
         spread=draw(curves),
         daily_kwh=draw(numbers),
+        daily_spread_kwh=draw(numbers),
         highest_kwh=draw(numbers),
         class_shape=draw(curves),
         before=draw(numbers),
