@@ -79,6 +79,7 @@ VALIDATED_DAYS_SUITE = Suite(
         ),
         _unless("MD-21", f"({_TWIN} AND NOT {_SWAPPED})", "the curve is that of another meter, to the last digit"),
         _unless("MD-22", "known_count = 0 AND is_expected", "an installed meter sent no value for the date"),
+        _unless("MD-23", "longer_intervals > 0", "fewer values than intervals, of longer ones: wrong interval count"),
         _unless("MD-24", _SWAPPED, "the curve fits another meter's registers and that one's fits these: exchanged ids"),
         _unless(
             "MD-25",

@@ -31,6 +31,8 @@ _LARGEST_FACTOR = 400
 _FACTOR_NEEDS = 20.0
 # a whole factor is one to so many parts in a thousand
 _FACTOR_CLOSE = 0.002
+# longer intervals than declared which meters keep
+_LONGER = (2, 3, 4)
 # a dial that is misread is wrong by whole digits
 _CLEARLY = 10.0
 
@@ -51,6 +53,8 @@ EVIDENCE = pa.schema(
         # the same of the time-of-use registers, when the total agrees
         ("periods_verdict", pa.int32()),
         ("clock_shift_minutes", pa.int32()),
+        # how many longer intervals were sent in the places of these: 24 of an hour in a curve of 96; 0 = none
+        ("longer_intervals", pa.int32()),
         # intervals = factor x registers; negative: registers = -factor x intervals; 0 = no whole factor
         ("whole_factor", pa.int32()),
         # the dial at the end (1) or at the beginning (-1) of the date is out of line with the days around it
@@ -201,6 +205,7 @@ def _evidence(
         "sum_gap_kwh": gap,
         "sum_tolerance_kwh": np.where(told, allowed, np.nan),
         "sum_verdict": verdict,
+        "longer_intervals": _longer_intervals(known),
         "whole_factor": np.where(verdict < 0, _whole_factor(total, register, tolerance.rounding(points)), 0),
         "dial_out_of_line": out_of_line,
         "longest_zero_from": zero_from,
@@ -264,6 +269,21 @@ def _whole_factor(total: Floats, register: Floats, rounding: float) -> Ints:
         is_up = (up >= 2) & (up <= _LARGEST_FACTOR) & (np.abs(ratio / up - 1) <= close)
         is_down = (down >= 2) & (down <= _LARGEST_FACTOR) & (np.abs(ratio * down - 1) <= close)
     return np.where(is_up, up, np.where(is_down, -down, 0)).astype(np.int64)
+
+
+def _longer_intervals(known: Bools) -> Ints:
+    """(rows,) n where a curve holds n values only, in its first places or in every k-th one, as longer intervals do."""
+    rows, points = known.shape
+    found = np.zeros(rows, np.int64)
+    count = known.sum(axis=1)
+    for times in _LONGER:
+        if points % times:
+            continue
+        fewer = points // times
+        first = known[:, :fewer].all(axis=1)
+        every = np.stack([known[:, place::times].all(axis=1) for place in (0, times - 1)]).any(axis=0)
+        found[(count == fewer) & (first | every)] = fewer
+    return found
 
 
 # -- runs and peaks ---------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ EVIDENCE = StructType(
         StructField("sum_verdict", IntegerType()),
         StructField("periods_verdict", IntegerType()),
         StructField("clock_shift_minutes", IntegerType()),
+        StructField("longer_intervals", IntegerType()),
         StructField("whole_factor", IntegerType()),
         StructField("dial_out_of_line", IntegerType()),
         StructField("longest_zero_from", IntegerType()),
