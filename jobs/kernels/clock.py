@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 MINUTES_A_DAY = 1440
+EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,6 @@ Kwh = npt.NDArray[np.float64]
 # columns added for the rules: name, "int" or "float"
 METRIC_COLUMNS = (*COLUMNS, ("conflict_count", "int"), ("surplus_count", "int"), ("source_rows", "int"))
 
-# what a feed's codes of quality may be mapped to
-QUALITY_NAMES = NAMES
-
 # far below what a dial shows: without the noise of adding binary fractions
 _TOTAL_DECIMALS = 6
 
@@ -79,9 +76,9 @@ def curve_columns(kwh: Kwh, interval_minutes: int, counts: Counts, quality: Code
 
 
 def quality_codes(names: pa.Array) -> Codes:
-    """Codes of `QUALITY_NAMES`; what the source says nothing of is measured."""
+    """Codes of `NAMES`; what the source says nothing of is measured."""
     distinct = names if isinstance(names, pa.DictionaryArray) else names.dictionary_encode()
-    known = np.array([*(QUALITY_NAMES[name] for name in distinct.dictionary.to_pylist()), MEASURED], np.int8)
+    known = np.array([*(NAMES[name] for name in distinct.dictionary.to_pylist()), MEASURED], np.int8)
     return known[distinct.indices.fill_null(len(known) - 1).to_numpy()]
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.clock import EPOCH
 from jobs.kernels.curve_columns import Codes, Counts, Kwh, curve_columns, quality_codes
 from jobs.kernels.delimited import (
     Delimited,
@@ -27,7 +28,7 @@ from jobs.kernels.delimited import (
     unnamed,
 )
 from jobs.kernels.files import BadFile
-from jobs.kernels.interval_rows import EPOCH, date_lengths, known_lengths
+from jobs.kernels.interval_rows import date_lengths, known_lengths
 from jobs.kernels.provenance import Ints, provenance
 from jobs.kernels.table_csv import declared_columns, required_columns, shown_raw, typed_column
 from jobs.kernels.typed_values import Bools, parse, trimmed

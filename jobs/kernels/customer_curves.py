@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kernels.clock import MINUTES_A_DAY, DayClock, day_clock, day_minutes
+from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.tou_periods import PERIODS, TouPeriods
 from schemas.quality_codes import EDITED, ESTIMATED_BY_SOURCE
 
@@ -31,7 +31,6 @@ SUM_CHECK_DIAL_KWH = 0.2
 # the spread of a day's hours says little when more than a quarter of them is missing
 FEWEST_HOURS = 18
 _NIGHT_HOURS = range(6)
-_EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 
 MEASURES = pa.schema(
     [
@@ -69,7 +68,7 @@ def day_measures(periods: TouPeriods, time_zone: str) -> Batches:
 
 
 def _measured(batch: pa.RecordBatch, periods: TouPeriods, time_zone: str) -> pa.RecordBatch:
-    ordinals = batch.column("usage_date").cast(pa.int32()).to_numpy().astype(np.int64) + _EPOCH
+    ordinals = batch.column("usage_date").cast(pa.int32()).to_numpy().astype(np.int64) + EPOCH
     meters = _Meters.of(batch.column("meters"))
     out = _Measures.empty(batch.num_rows)
     for grid in _grids(meters, ordinals, time_zone):

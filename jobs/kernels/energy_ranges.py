@@ -77,7 +77,7 @@ def faded(parts: Floats, first: Floats, kept: float) -> Floats:
 
 
 def added(parts: Floats) -> Floats:
-    """Sum over the points, one after another: a library's sum may take another order in a smaller block."""
+    """Sum over the first axis, one after another: a library's sum may take another order in a smaller block."""
     total = np.zeros(parts.shape[1:])
     for part in parts:
         total += part

@@ -16,7 +16,6 @@ from jobs.kernels.files import BadFile
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 
 _DAY = 86_400
 _DAY_MINUTES = 1440

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from jobs.kernels.curve_columns import QUALITY_NAMES
 from jobs.kernels.espi_codes import UNKNOWN, Meaning, quality_of
 from jobs.kernels.espi_file import UNSTATED, Espi
 from schemas.feed import Feed, FeedColumn
-from schemas.quality_codes import MEASURED, MISSING
+from schemas.quality_codes import MEASURED, MISSING, NAMES
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
@@ -53,10 +52,10 @@ def read_values(espi: Espi, block: Ints, meanings: Sequence[Meaning | None], min
 def _qualities(espi: Espi, block: Ints, usual: Sequence[str | None], feed: Feed) -> Codes:
     """Our codes: of the reading, its reading type, or the feed's constant; UNKNOWN for what is none of ESPI's."""
     column = next((column for column in feed.columns if column.target == "quality"), FeedColumn("quality", "quality"))
-    unsaid = QUALITY_NAMES[column.constant] if column.constant else MEASURED
+    unsaid = NAMES[column.constant] if column.constant else MEASURED
     if column.source is None:
         return np.full(block.size, unsaid, np.int8)
-    own = {code: QUALITY_NAMES[quality] for code, quality in (column.values or {}).items()}
+    own = {code: NAMES[quality] for code, quality in (column.values or {}).items()}
     of_type = np.array([unsaid if code is None else quality_of([code], own) for code in usual], np.int8)
     of_codes = np.array([*(quality_of(codes, own) for codes in espi.qualities), UNKNOWN], np.int8)
     place = np.frombuffer(espi.quality, np.int32)

@@ -38,11 +38,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kernels.curve_columns import QUALITY_NAMES, Counts, curve_columns
+from jobs.kernels.clock import EPOCH
+from jobs.kernels.curve_columns import Counts, curve_columns
 from jobs.kernels.espi_codes import OTHER, not_electricity
 from jobs.kernels.espi_file import UNSTATED, Block, Espi
 from jobs.kernels.espi_links import Links, Stream
-from jobs.kernels.espi_times import EPOCH, Lengths, clock_of, contradictions, lengths_of
+from jobs.kernels.espi_times import Lengths, clock_of, contradictions, lengths_of
 from jobs.kernels.espi_values import read_values, text_of
 from jobs.kernels.espi_xml import read_espi
 from jobs.kernels.files import BadFile
@@ -50,6 +51,7 @@ from jobs.kernels.interval_rows import Days, Intervals, days_by_clock, days_by_i
 from jobs.kernels.provenance import provenance
 from jobs.kernels.table_csv import shown_raw, typed_column
 from schemas.feed import Feed, FeedColumn
+from schemas.quality_codes import NAMES
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -88,8 +90,8 @@ def _check(feed: Feed) -> None:
     if any(column.personal for column in feed.columns):
         raise ValueError(f"feed {feed.name}: the reader green_button takes no personal columns")
     said = [name for c in feed.columns if c.target == "quality" for name in (*(c.values or {}).values(), c.constant)]
-    if wrong := [word for word in said if word not in {None, *QUALITY_NAMES}]:
-        raise ValueError(f"feed {feed.name}: quality is one of {', '.join(QUALITY_NAMES)}, not {wrong}")
+    if wrong := [word for word in said if word not in {None, *NAMES}]:
+        raise ValueError(f"feed {feed.name}: quality is one of {', '.join(NAMES)}, not {wrong}")
 
 
 class _File:

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from jobs.kernels.clock import EPOCH
+
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _DAY = 86_400
-EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 # what a core's cache and a message to Spark take well
 _DAYS_A_PIECE = 20_000
 # dates of which the length is asked to know which lengths there are

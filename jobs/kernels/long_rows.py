@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from jobs.kernels.clock import EPOCH
 from jobs.kernels.curve_columns import Codes, Counts, Kwh, curve_columns, quality_codes
 from jobs.kernels.files import BadFile
-from jobs.kernels.interval_rows import EPOCH, Bools, Days, Intervals, Ints, dates_of, days_by_clock, days_by_instant
+from jobs.kernels.interval_rows import Bools, Days, Intervals, Ints, dates_of, days_by_clock, days_by_instant
 from jobs.kernels.interval_stamps import starts_of, told_apart
 from jobs.kernels.provenance import provenance
 from jobs.kernels.table_csv import shown_raw, typed_column

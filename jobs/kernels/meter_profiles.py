@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.kernels.clock import MINUTES_A_DAY, DayClock
+from jobs.kernels.energy_ranges import added
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -118,7 +119,7 @@ def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
     of_type = [weight * np.where(is_working == kind, _SAME_TYPE, 1.0) for kind in (True, False)]
     means = [_Mean.of(filled, known, weights) for weights in of_type]
     complete = np.asarray(known.all(axis=1))
-    daily = np.where(complete, _added(filled.swapaxes(0, 1)), 0.0)
+    daily = np.where(complete, added(filled.swapaxes(0, 1)), 0.0)
     daily_means = [_Mean.of(daily, complete, weights) for weights in of_type]
     zero, constant = _runs(filled, known)
     return MeterProfiles(
@@ -150,7 +151,7 @@ def _faulty_days(kwh: Floats) -> Bools:
     filled = np.where(known, kwh, 0.0)
     has_value = known.any(axis=1)
     # energy at full length, so that a day known in part is not taken for a small one
-    energy = _added(filled.swapaxes(0, 1)) / np.maximum(known.sum(axis=1), 1)
+    energy = added(filled.swapaxes(0, 1)) / np.maximum(known.sum(axis=1), 1)
     allowed = has_value.sum(axis=0) // 8
     faulty = np.zeros(has_value.shape, dtype=np.bool_)
     for measure in (energy, filled.max(axis=1)):
@@ -218,18 +219,10 @@ def _by_hour(spread: Floats) -> Floats:
 # -- figures of the window --------------------------------------------------------------------------------------------
 
 
-def _added(parts: Floats) -> Floats:
-    """Sum over the first axis, one after another: a library's sum may take another order in a smaller batch."""
-    total = np.zeros(parts.shape[1:])
-    for part in parts:
-        total += part
-    return total
-
-
 def _mean_of(values: Floats, counted: Bools) -> Floats:
     """Over the first axis; NaN where none is counted."""
     count = counted.sum(axis=0)
-    return np.where(count > 0, _added(np.where(counted, values, 0.0)) / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, added(np.where(counted, values, 0.0)) / np.maximum(count, 1), np.nan)
 
 
 def _share(part: Bools, whole: Bools) -> Floats:

@@ -33,6 +33,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.clock import EPOCH
 from jobs.kernels.curve_columns import Counts, curve_columns
 from jobs.kernels.files import BadFile
 from jobs.kernels.interval_rows import Days, Intervals, days_by_clock, days_by_instant
@@ -68,7 +69,6 @@ _TARGETS = ("meter_id", "read_date", "channel")
 # what is parsed, measured and handed on at once
 _PIECE_INTERVALS = 2_000_000
 _DAY = 86_400
-_EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 
 
 def iter_nem12(data: bytes, name: str, feed: Feed) -> Iterator[tuple[pa.Table, list[str]]]:
@@ -165,7 +165,7 @@ class _File:
     def _of_days(self, block: Block, days: Days, minutes: int) -> pa.Table:
         counts = Counts(days.conflict_count, np.zeros_like(days.source_rows), days.source_rows)
         first = np.searchsorted(block.places, days.first_row - 1)
-        return self._table(block, first, days.ordinal - _EPOCH, days.kwh, days.quality, counts, minutes)
+        return self._table(block, first, days.ordinal - EPOCH, days.kwh, days.quality, counts, minutes)
 
     def _table(
         self, block: Block, first: Ints, day: Ints, kwh: Floats, quality: Codes, counts: Counts, minutes: int

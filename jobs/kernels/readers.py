@@ -1,6 +1,6 @@
 """Readers of delivered files by the name which a feed declares: bytes in, typed Arrow tables out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -18,6 +18,16 @@ from jobs.kernels.pseudonyms import customer_keys, encrypt_values
 from jobs.kernels.table_csv import read_table
 from jobs.kernels.table_parquet import iter_table_parquet
 from schemas.feed import CURVE_READERS, Feed
+
+# readers of files in which nothing is personal
+_WITHOUT_PERSONAL: dict[str, Callable[[bytes, str, Feed], Iterator[tuple[pa.Table, list[str]]]]] = {
+    "curve_wide": iter_curves,
+    "curve_long": iter_long,
+    "curve_parquet": iter_curve_parquet,
+    "nem12": iter_nem12,
+    "nem13": iter_nem13,
+    "green_button": iter_green_button,
+}
 
 
 class Readers:
@@ -41,18 +51,8 @@ class Readers:
             return encrypt_values(values, vault_key)
 
         plain = open_bytes(data, name)
-        if feed.reader == "curve_wide":
-            yield from iter_curves(plain, name, feed)
-        elif feed.reader == "curve_long":
-            yield from iter_long(plain, name, feed)
-        elif feed.reader == "curve_parquet":
-            yield from iter_curve_parquet(plain, name, feed)
-        elif feed.reader == "nem12":
-            yield from iter_nem12(plain, name, feed)
-        elif feed.reader == "nem13":
-            yield from iter_nem13(plain, name, feed)
-        elif feed.reader == "green_button":
-            yield from iter_green_button(plain, name, feed)
+        if feed.reader in _WITHOUT_PERSONAL:
+            yield from _WITHOUT_PERSONAL[feed.reader](plain, name, feed)
         elif feed.reader == "table_csv":
             yield read_table(plain, name, feed, pseudonymise, encrypt)
         elif feed.reader == "table_parquet":
