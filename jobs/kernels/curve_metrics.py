@@ -72,6 +72,14 @@ def metrics(kwh: Kwh, missing: Bools, missing_count: npt.NDArray[np.int32]) -> d
     }
 
 
+def curve_hashes(kwh: Kwh, missing: Bools) -> npt.NDArray[np.int64]:
+    """curve_hash alone, of curves (points, rows)."""
+    hashed = np.zeros(kwh.shape[1], np.uint64)
+    for n in range(kwh.shape[0]):
+        hashed += _hash(kwh[n], missing[n], n)
+    return np.asarray(_mixed(hashed).view(np.int64))
+
+
 class _Run:
     """The longest run of rows of flags which come one after another."""
 

@@ -252,6 +252,13 @@ class Lake:
         held = {entry[column] for entry in DeltaTable(str(self.path(table))).partitions()}
         return {value for value in values if str(value) in held}
 
+    def partition_dates(self, table: Table) -> list[date]:
+        """The dates by which a table is partitioned and which hold at least one file, in order, from the log alone."""
+        if not self.exists(table):
+            return []
+        (column,) = table.partitioned_by
+        return sorted({date.fromisoformat(entry[column]) for entry in DeltaTable(str(self.path(table))).partitions()})
+
     @staticmethod
     def _selected(rows: DataFrame, table: Table, *further: str) -> DataFrame:
         """Exactly the declared columns, cast to the declared types, and `further` ones; what a frame lacks is null."""

@@ -19,6 +19,7 @@ from jobs.transforms.customer_days import customer_days, lines_of
 from schemas import Table
 from schemas.features import CUSTOMER_DAYS
 from tests.frames import rows_of, typed
+from tests.validation import with_validated
 
 STORIES = sorted(Path(__file__).parent.glob("given_*"))
 LATER = date(2030, 1, 1)
@@ -39,7 +40,8 @@ def facts_of(spark: SparkSession, story: Path) -> Facts:
         names, *rows = cells(story / "given" / f"{table.noun}.csv") or [[]]
         return typed(spark, table.struct, names, rows) if rows else spark.createDataFrame([], table.struct)
 
-    return Facts.of(read, cells(story / "given" / "site.csv")[1][0])  # type: ignore[arg-type]
+    facts = Facts.of(read, cells(story / "given" / "site.csv")[1][0])  # type: ignore[arg-type]
+    return with_validated(spark, facts)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda path: path.name.removeprefix("given_"))

@@ -1,0 +1,120 @@
+"""Validate and estimate meter days: readings, registers, past -> features.validated_days, a meter and a local date.
+
+Curves are held against registers, neighbouring days, other meters and the meter's own past; what breaks a rule is
+flagged, what the flags condemn or nobody sent is estimated, and says so in its quality. Only days which depend on
+deliveries not taken up yet are made again. A rerun finds nothing new; a run that was killed is made again whole.
+
+    wattlake build_validated_days --date 2025-06-30
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from expectations.validated_days import VALIDATED_DAYS_SUITE
+from jobs.kernels.day_checks import Tolerance, day_evidence
+from jobs.kernels.tou_periods import tou_periods
+from jobs.kernels.validated_curves import finished_days as finish
+from jobs.runtime.changes import Change
+from jobs.runtime.context import Context
+from jobs.runtime.errors import UserError
+from jobs.runtime.quality import with_broken_rules
+from jobs.transforms.changes import Facts, Touched, rows_touched, touched_by
+from jobs.transforms.customer_days import lines_of
+from jobs.transforms.meter_profiles import PROFILE_FEEDS, worked_dates
+from jobs.transforms.validated_days import (
+    VALIDATION_FEEDS,
+    changed_days,
+    dates_with_neighbours,
+    days_to_validate,
+    days_with_context,
+    finished_days,
+    made_beside,
+    no_longer_expected,
+    settled_days,
+    with_evidence,
+    with_expectation,
+    with_peers,
+)
+from schemas.meter_days import METER_DAYS
+from schemas.meter_profiles import METER_PROFILES
+from schemas.ops import REVALIDATIONS
+from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def run(ctx: Context) -> str:
+    """Find the days, hold each against all that is known, judge, estimate, merge; say which others were touched."""
+    changes = ctx.lake.new_changes(ctx.job, VALIDATION_FEEDS)
+    if not changes:
+        return "nothing new"
+    if ctx.lake.new_changes("build_meter_profiles", PROFILE_FEEDS):
+        raise UserError(f"Profiles have to be made before: run build_meter_profiles --date {ctx.date} first.")
+    touched = touched_by(changes, everything=not ctx.lake.exists(VALIDATED_DAYS))
+    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
+    keys = _keys(ctx, touched, facts)
+    dates = sorted(row.read_date for row in keys.select("read_date").distinct().collect())
+    if dates:
+        made = ctx.gate(_validated(ctx, keys, facts, dates), VALIDATED_DAYS_SUITE)
+        _write(ctx, touched, facts, changes, keys, made)
+    ctx.lake.mark_consumed(ctx.job, changes)
+    return f"{len(changes)} deliveries taken up, days of {len(dates)} date(s) made"
+
+
+def _keys(ctx: Context, touched: Touched, facts: Facts) -> "DataFrame":
+    """The days to make, with whether each is expected."""
+    delivered = [day for day in ctx.lake.partition_dates(METER_DAYS) if day <= ctx.date]
+    held = ctx.lake.partition_dates(VALIDATED_DAYS)
+    # dates between two with readings are dates without any
+    dates = (
+        [date.fromordinal(n) for n in range(delivered[0].toordinal(), delivered[-1].toordinal() + 1)]
+        if delivered
+        else []
+    )
+    fresh = sorted(set(dates) - set(held))
+    keys = days_to_validate(touched, facts, dates, fresh)
+    return ctx.stage(with_expectation(keys, facts), "keys")
+
+
+def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[date]) -> "DataFrame":
+    limits = ctx.settings.validation
+    tolerance = Tolerance(limits.dial_kwh, limits.interval_kwh, limits.share)
+    periods = tou_periods(lines_of(facts.tariffs))
+    near = facts.on(dates_with_neighbours(dates))
+    days = days_with_context(keys, near, ctx.lake.read(METER_PROFILES))
+    look = day_evidence(periods, limits.register_tariff, facts.time_zone, tolerance)
+    seen = ctx.stage(with_evidence(days, look), "evidence")
+    judged = with_broken_rules(
+        with_peers(seen, settled_days(keys, near)), VALIDATED_DAYS_SUITE, "_errors", "found_flags"
+    )
+    return finished_days(judged.drop("_errors"), finish(worked_dates(facts.calendar), facts.time_zone), facts.time_zone)
+
+
+def _write(
+    ctx: Context, touched: Touched, facts: Facts, changes: list[Change], keys: "DataFrame", made: "DataFrame"
+) -> None:
+    """First which days were made beside those that deliveries name, then the days: killed between, it is repeated."""
+    if touched.everything:
+        ctx.lake.merge(made, VALIDATED_DAYS)
+        return
+    changed = ctx.stage(changed_days(made, ctx.lake.read(VALIDATED_DAYS)), "changed")
+    gone = ctx.stage(no_longer_expected(keys, made, ctx.lake.read(VALIDATED_DAYS)), "gone")
+    beside = ctx.stage(made_beside(changed, gone, touched, facts), "beside")
+    named = "\n".join(sorted(f"{change.feed} {change.delivery_id} {change.manifest_sha256}" for change in changes))
+    revalidation_id = hashlib.sha256(named.encode()).hexdigest()[:16]
+    days = {row.read_date: row["count"] for row in beside.groupBy("read_date").count().collect()}
+    if days:
+        ctx.lake.insert_missing(beside.selectExpr("*", f"'{revalidation_id}' AS revalidation_id"), REVALIDATED_DAYS)
+        entry = {
+            "revalidation_id": revalidation_id,
+            "run_date": ctx.date,
+            "received_at": max(change.received_at for change in changes),
+            "touched_dates": sorted(days),
+            "days": sum(days.values()),
+        }
+        ctx.books.append(REVALIDATIONS, [entry])
+    ctx.lake.synchronise(changed.selectExpr("*", "true AS keep").unionByName(gone, True), VALIDATED_DAYS, "keep")
