@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from expectations.validated_days import VALIDATED_DAYS_SUITE
-from jobs.kernels.day_checks import Tolerance, day_evidence
+from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
+from jobs.kernels.days_around import AROUND, days_around
 from jobs.kernels.tou_periods import tou_periods
 from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.changes import Change
@@ -22,18 +25,17 @@ from jobs.runtime.errors import UserError
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import Facts, Touched, rows_touched, touched_by
 from jobs.transforms.customer_days import lines_of
+from jobs.transforms.day_context import connections, seen_days, with_connection, with_curves, with_usual
 from jobs.transforms.meter_profiles import PROFILE_FEEDS, worked_dates
 from jobs.transforms.validated_days import (
     VALIDATION_FEEDS,
     changed_days,
     dates_with_neighbours,
     days_to_validate,
-    days_with_context,
     finished_days,
     made_beside,
     no_longer_expected,
     settled_days,
-    with_evidence,
     with_expectation,
     with_peers,
 )
@@ -44,6 +46,9 @@ from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+# what is added to a day by looking at it and at the dates around it
+SEEN = pa.schema([*AROUND, *EVIDENCE])
 
 
 def run(ctx: Context) -> str:
@@ -56,6 +61,7 @@ def run(ctx: Context) -> str:
     touched = touched_by(changes, everything=not ctx.lake.exists(VALIDATED_DAYS))
     ctx.expect_rows(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
+    facts = facts.with_periods(ctx.stage(facts.periods, "periods"))
     keys = _keys(ctx, touched, facts)
     dates = sorted(row.read_date for row in keys.select("read_date").distinct().collect())
     if dates:
@@ -82,16 +88,20 @@ def _keys(ctx: Context, touched: Touched, facts: Facts) -> "DataFrame":
 
 def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[date]) -> "DataFrame":
     limits = ctx.settings.validation
-    tolerance = Tolerance(limits.dial_kwh, limits.interval_kwh, limits.share)
-    periods = tou_periods(lines_of(facts.tariffs))
-    near = facts.on(dates_with_neighbours(dates))
-    days = days_with_context(keys, near, ctx.lake.read(METER_PROFILES))
-    look = day_evidence(periods, limits.register_tariff, facts.time_zone, tolerance)
-    seen = ctx.stage(with_evidence(days, look), "evidence")
-    judged = with_broken_rules(
-        with_peers(seen, settled_days(keys, near)), VALIDATED_DAYS_SUITE, "_errors", "found_flags"
+    evidence = day_evidence(
+        tou_periods(lines_of(facts.tariffs)),
+        limits.register_tariff,
+        facts.time_zone,
+        Tolerance(limits.dial_kwh, limits.interval_kwh, limits.share),
     )
-    return finished_days(judged.drop("_errors"), finish(worked_dates(facts.calendar), facts.time_zone), facts.time_zone)
+    near, profiles = facts.on(dates_with_neighbours(dates)), ctx.lake.read(METER_PROFILES)
+    seen = ctx.stage(seen_days(keys, near, lambda batches: evidence(days_around(batches)), SEEN), "evidence")
+    known = with_usual(with_connection(seen, ctx.stage(connections(facts), "connections")), profiles)
+    judged = with_broken_rules(
+        with_peers(known, settled_days(keys, near)), VALIDATED_DAYS_SUITE, "_errors", "found_flags"
+    )
+    days = with_curves(ctx.stage(judged.drop("_errors"), "judged"), near, profiles)
+    return finished_days(days, finish(worked_dates(facts.calendar), facts.time_zone), facts.time_zone)
 
 
 def _write(

@@ -19,13 +19,6 @@ SCALED = {
     CLASS_PROFILE: CLASS_PROFILE_SCALED,
 }
 
-# an estimate by a method, and by the same method with the day adding up to the meter's registers
-SCALED = {
-    LINEAR: LINEAR_SCALED,
-    OWN_PROFILE: OWN_PROFILE_SCALED,
-    CLASS_PROFILE: CLASS_PROFILE_SCALED,
-}
-
 MEANING = {
     MISSING: "no value",
     MEASURED: "measured by the meter",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kernels.clock import day_clock
+from jobs.kernels.clock import EPOCH, day_clock
 from jobs.kernels.curve_metrics import curve_hashes
 from jobs.kernels.tou_periods import PERIODS, TouPeriods
 
@@ -20,7 +20,6 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 _HOUR = 60
 # clocks are looked for that are wrong by up to so many hours
 _MOST_HOURS_SHIFTED = 6
@@ -121,7 +120,7 @@ def _looked_at(
     batch: pa.RecordBatch, periods: TouPeriods, register_tariff: str | None, time_zone: str, tolerance: Tolerance
 ) -> pa.RecordBatch:
     out = {field.name: _empty(field.type, batch.num_rows) for field in EVIDENCE}
-    ordinals = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + _EPOCH
+    ordinals = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + EPOCH
     for rows, curve, minutes in grouped_curves(batch):
         near = {name: _floats(batch, name)[rows] for name in (*REGISTERS, *_AROUND)}
         found = _evidence(curve, minutes, ordinals[rows], near, time_zone, tolerance)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.clock import MINUTES_A_DAY, day_clock, day_minutes
+from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.meter_profiles import WINDOW_DAYS, MeterProfiles, laid_out, meter_profiles, on_clock
 from jobs.kernels.sorted_meters import whole_meters
@@ -16,7 +16,6 @@ Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 
 _CURVES = ("working_kwh", "other_kwh", "spread_kwh")
 _NUMBERS = ("daily_kwh", "daily_spread_kwh", "highest_kwh", "zero_share", "night_min_kwh")
@@ -65,7 +64,7 @@ def _profiled(
 ) -> Iterator[pa.RecordBatch]:
     names = batch.column("meter_id").dictionary_encode()
     meter = names.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    ordinal = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + _EPOCH
+    ordinal = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + EPOCH
     by_minutes: dict[int, list[tuple[Ints, Floats]]] = {}
     for rows, curve, minutes in grouped_curves(batch):
         by_minutes.setdefault(minutes, []).extend(_on_clock(rows, curve, minutes, ordinal, time_zone))
@@ -125,7 +124,7 @@ def _rows(meters: pa.Array, monday: int, minutes: int, made: MeterProfiles) -> p
     count = len(meters)
     columns: dict[str, pa.Array] = {
         "meter_id": meters.cast(pa.string()),
-        "week_start": pa.array(np.full(count, monday - _EPOCH, np.int32)).cast(pa.date32()),
+        "week_start": pa.array(np.full(count, monday - EPOCH, np.int32)).cast(pa.date32()),
         "interval_minutes": pa.array(np.full(count, minutes, np.int32)),
     }
     for name in _CURVES:

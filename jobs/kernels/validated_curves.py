@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.kernels.clock import MINUTES_A_DAY, DayClock, day_clock, day_minutes
+from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.estimation import MeterDays, days_with_gaps, estimated
 from jobs.kernels.meter_profiles import FEWEST_DAYS, at_clock
@@ -21,7 +21,6 @@ Codes = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_EPOCH = 719_163  # proleptic ordinal of 1970-01-01
 _DECIMALS = 6
 
 # which intervals a flag condemns: all of them, or those of a run which the evidence names
@@ -33,6 +32,8 @@ _RUNS = {
     "MD-13": ("peak_from", "peak_count"),
 }
 _POWER = "MD-18"
+# looked at and not handed on
+_PROFILE_CURVES = ("working_kwh", "other_kwh", "spread_kwh")
 
 FINISHED = pa.schema(
     [
@@ -52,9 +53,9 @@ def finished_days(worked: Mapping[int, bool], time_zone: str) -> Batches:
     """A function from batches of flagged meter days to the same rows with `FINISHED` in the place of the curve.
 
     A row has read_date, interval_minutes, kwh, quality (null where nothing was sent), flags, register_kwh,
-    dial_out_of_line, the evidence named in the flags' rules, and of the meter's profile: profile_minutes,
-    profile_days, working_kwh, other_kwh, spread_kwh, usual_daily_kwh,
-    usual_daily_spread_kwh, usual_max_kwh.
+    dial_out_of_line, the evidence named in the flags' rules, edge_before_kwh and edge_after_kwh (the intervals beside
+    the date), and of the meter's profile: profile_minutes, profile_days, usual_daily_kwh, usual_daily_spread_kwh,
+    usual_max_kwh, and its curves working_kwh, other_kwh, spread_kwh, which are not handed on.
     """
 
     def finish(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -66,14 +67,14 @@ def finished_days(worked: Mapping[int, bool], time_zone: str) -> Batches:
 
 
 def _finished(batch: pa.RecordBatch, worked: Mapping[int, bool], time_zone: str) -> pa.RecordBatch:
-    ordinals = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + _EPOCH
+    ordinals = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + EPOCH
     out = _Out.empty(batch.num_rows)
     flags = _Flags(batch.column("flags"))
     for block in _blocks(batch, ordinals, time_zone):
         _condemn(block, batch, flags)
         _estimate(block, batch, ordinals, worked)
         out.put(block)
-    kept = [name for name in batch.schema.names if name not in FINISHED.names]
+    kept = [name for name in batch.schema.names if name not in (*FINISHED.names, *_PROFILE_CURVES)]
     fields = [batch.schema.field(name) for name in kept]
     arrays = [batch.column(name) for name in kept]
     return pa.RecordBatch.from_arrays([*arrays, *out.arrays()], schema=pa.schema([*fields, *FINISHED]))
@@ -167,7 +168,6 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
     if not mine.size:
         return
     rows = block.rows[mine]
-    nothing = np.full(len(rows), np.nan)
     fits = (_ints(batch, "profile_minutes")[rows] == block.minutes) & (
         _ints(batch, "profile_days")[rows] >= FEWEST_DAYS
     )
@@ -188,8 +188,8 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
             daily_spread_kwh=_floats(batch, "usual_daily_spread_kwh")[rows],
             highest_kwh=_floats(batch, "usual_max_kwh")[rows],
             class_shape=np.full(own.shape, np.nan),
-            before=nothing,
-            after=nothing,
+            before=_floats(batch, "edge_before_kwh")[rows],
+            after=_floats(batch, "edge_after_kwh")[rows],
         )
     )
     filled = made.code != MISSING

@@ -6,14 +6,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    DoubleType,
-    IntegerType,
-    LongType,
-    StructField,
-    StructType,
-)
-from pyspark.sql.window import Window
+from pyspark.sql.types import StructField, StructType
 
 from jobs.transforms.changes import (
     OF_METERS,
@@ -24,85 +17,15 @@ from jobs.transforms.changes import (
     meters_since,
     union_of,
 )
+from jobs.transforms.day_context import METER_DAY, PROFILE_CURVES
 from jobs.transforms.meter_profiles import PAST_DAYS
-from jobs.transforms.metering import customer_periods, dial_difference, holds_on
+from jobs.transforms.metering import holds_on
 from schemas.validated_days import VALIDATED_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-METER_DAY = ["meter_id", "read_date"]
-
 # the feeds on which a validated meter day depends
 VALIDATION_FEEDS = ("meter_days", "register_readings", "metering_points", "customers", "tariffs", "calendar")
-REGISTER_CODES = ("total", "sharp", "peak", "flat", "valley")
-
-# what the kernel of evidence adds, as Spark sees it
-EVIDENCE = StructType(
-    [
-        StructField("known_kwh", DoubleType()),
-        StructField("known_count", IntegerType()),
-        StructField("expected_count", IntegerType()),
-        StructField("sum_gap_kwh", DoubleType()),
-        StructField("sum_tolerance_kwh", DoubleType()),
-        StructField("sum_verdict", IntegerType()),
-        StructField("periods_verdict", IntegerType()),
-        StructField("clock_shift_minutes", IntegerType()),
-        StructField("longer_intervals", IntegerType()),
-        StructField("whole_factor", IntegerType()),
-        StructField("dial_out_of_line", IntegerType()),
-        StructField("longest_zero_from", IntegerType()),
-        StructField("longest_zero_count", IntegerType()),
-        StructField("longest_constant_from", IntegerType()),
-        StructField("longest_constant_count", IntegerType()),
-        StructField("peak_from", IntegerType()),
-        StructField("peak_count", IntegerType()),
-        StructField("peak_kwh", DoubleType()),
-        StructField("second_kwh", DoubleType()),
-        StructField("peak_by_register_kwh", DoubleType()),
-        StructField("curve_hash", LongType()),
-    ]
-)
-
-
-def register_context(readings: DataFrame) -> DataFrame:
-    """A meter and a local date with what its registers say of it, dial kWh.
-
-    register_kwh and register_<period>_kwh: energy of the date; null where the dials do not tell. dial_before_last_kwh,
-    dial_before_kwh, dial_after_kwh, dial_after_next_kwh: the total at the midnights which end the second date before,
-    the date before, the date itself, the next one. is_rolled_over; register_received_at of the two that bound the date.
-    """
-    of_code = {code: F.max(F.when(F.col("register_code") == code, F.col("reading_kwh"))) for code in REGISTER_CODES}
-    dials = readings.groupBy(*METER_DAY).agg(
-        *(dial.alias(code) for code, dial in of_code.items()),
-        F.max(F.when(F.col("register_code") == "total", F.col("day_kwh"))).alias("stated"),
-        F.max("received_at").alias("received_at"),
-    )
-    dial = F.struct(*REGISTER_CODES, "stated", "received_at")
-    # a reading is the end of its date, the beginning of the next, and a neighbour of the dates beside those
-    on_dates = (F.struct(F.lit(n).alias("place"), F.date_add("read_date", n).alias("on")) for n in (-1, 0, 1, 2))
-    said = dials.select("meter_id", dial.alias("dial"), F.explode(F.array(*on_dates)).alias("of"))
-    around = said.groupBy("meter_id", F.col("of.on").alias("read_date")).agg(
-        *(
-            # each of them is said once: max only drops the nulls of the others
-            F.max(F.when(F.col("of.place") == place, F.col("dial"))).alias(name)
-            for name, place in (("after_next", -1), ("after", 0), ("before", 1), ("before_last", 2))
-        )
-    )
-
-    def moved(code: str) -> Column:
-        return dial_difference(F.col(f"before.{code}"), F.col(f"after.{code}"))
-
-    return around.where("after IS NOT NULL OR before IS NOT NULL").select(
-        *METER_DAY,
-        F.coalesce("after.stated", moved("total")).alias("register_kwh"),
-        *(moved(code).alias(f"register_{code}_kwh") for code in REGISTER_CODES[1:]),
-        *(
-            F.col(f"{name}.total").alias(f"dial_{name}_kwh")
-            for name in ("before_last", "before", "after", "after_next")
-        ),
-        (moved("total").isNotNull() & (F.col("after.total") < F.col("before.total"))).alias("is_rolled_over"),
-        F.greatest("before.received_at", "after.received_at").alias("register_received_at"),
-    )
 
 
 def expected_days(periods: DataFrame, dates: DataFrame) -> DataFrame:
@@ -111,86 +34,6 @@ def expected_days(periods: DataFrame, dates: DataFrame) -> DataFrame:
     # on the date of a swap the meter taken down sends its part, or nothing
     leaves = F.col("is_swapped_out") & (F.col("read_date") == F.col("ends_on"))
     return held.groupBy(*METER_DAY).agg((~F.min(leaves)).alias("is_expected"))
-
-
-def days_with_context(keys: DataFrame, facts: Facts, profiles: DataFrame) -> DataFrame:
-    """A meter and a date of `keys` (meter_id, read_date, is_expected) with its curve and all it is held against.
-
-    `facts` hold the readings of the two dates before and the one after, and the meter days of one before and after.
-    """
-    curves = facts.meter_days.select(
-        *METER_DAY, "interval_minutes", "kwh", "quality", F.col("flags").alias("delivered_flags"), "received_at"
-    )
-    complete = facts.meter_days.where("missing_count = 0").select(*METER_DAY, "total_kwh")
-
-    def neighbour(days: int, name: str) -> DataFrame:
-        moved = F.date_add("read_date", days).alias("read_date")
-        return complete.select("meter_id", moved, F.col("total_kwh").alias(name))
-
-    return (
-        keys.join(curves, METER_DAY, "left")
-        .join(register_context(facts.readings), METER_DAY, "left")
-        .join(neighbour(1, "day_before_kwh"), METER_DAY, "left")
-        .join(neighbour(-1, "day_after_kwh"), METER_DAY, "left")
-        .join(_connections(facts), "meter_id", "left")
-        .withColumn("connection", _holding("connections", "read_date"))
-        .drop("connections")
-        .select("*", "connection.*")
-        .drop("connection")
-        .withColumn("multiplier", F.coalesce("multiplier", F.lit(1.0)))
-        .withColumn("week_start", F.date_trunc("week", "read_date").cast("date"))
-        .join(_usual(profiles), ["meter_id", "week_start"], "left")
-    )
-
-
-def _usual(profiles: DataFrame) -> DataFrame:
-    """A meter and a week with its profile, under the names by which the rules and the kernels know it."""
-    return profiles.select(
-        "meter_id",
-        "week_start",
-        F.col("interval_minutes").alias("profile_minutes"),
-        F.col("days").alias("profile_days"),
-        "working_kwh",
-        "other_kwh",
-        "spread_kwh",
-        F.col("daily_kwh").alias("usual_daily_kwh"),
-        F.col("daily_spread_kwh").alias("usual_daily_spread_kwh"),
-        F.col("highest_kwh").alias("usual_max_kwh"),
-        F.col("longest_zero_run").alias("usual_zero_run"),
-        F.col("longest_constant_run").alias("usual_constant_run"),
-    )
-
-
-def _connections(facts: Facts) -> DataFrame:
-    """A meter with the list of its connections: from, until, multiplier, feeder and contract capacity."""
-    latest = Window.partitionBy("customer_key").orderBy(F.desc("valid_from"))
-    capacity = (
-        customer_periods(facts.customers)
-        .withColumn("nth", F.row_number().over(latest))
-        .where("nth = 1")
-        .select("customer_key", F.col("contract_capacity_kva").alias("capacity_kva"), "usage_class")
-    )
-    connection = F.struct(
-        "starts_on",
-        F.when(F.col("is_swapped_out"), F.date_add("ends_on", 1)).otherwise(F.col("ends_on")).alias("until"),
-        "multiplier",
-        "feeder_id",
-        "prefecture",
-        "capacity_kva",
-        "usage_class",
-        "point_received_at",
-    )
-    return (
-        facts.periods.join(capacity, "customer_key", "left")
-        .groupBy("meter_id")
-        .agg(F.array_sort(F.collect_list(connection)).alias("connections"))
-    )
-
-
-def _holding(connections: str, day: str) -> Column:
-    """The connection which holds on the date; of two on the date of a move the later."""
-    held = f"filter({connections}, c -> c.starts_on <= {day} AND {day} < c.until)"
-    return F.expr(f"get({held}, size({held}) - 1)")
 
 
 # -- which days -------------------------------------------------------------------------------------------------------
@@ -319,11 +162,6 @@ def with_peers(days: DataFrame, others: DataFrame) -> DataFrame:
     return days.join(twins, METER_DAY, "left").join(swapped, METER_DAY, "left")
 
 
-def with_evidence(days: DataFrame, look: Batches) -> DataFrame:
-    """Grain of `days`: adds `EVIDENCE`."""
-    return days.mapInArrow(look, StructType([*days.schema.fields, *EVIDENCE.fields]))
-
-
 def changed_days(made: DataFrame, held: DataFrame) -> DataFrame:
     """A day of `made` that is not held, or is held with other values."""
     names = VALIDATED_DAYS.column_names
@@ -342,7 +180,7 @@ def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFr
     The evidence stays, as the suite judges what is written by it once more.
     """
     rows = flagged.withColumn("flags", F.col("found_flags")).drop("found_flags")
-    kept = [field for field in rows.schema.fields if field.name not in FINISHED]
+    kept = [field for field in rows.schema.fields if field.name not in (*FINISHED, *PROFILE_CURVES)]
     result = StructType([*kept, *(StructField(name, VALIDATED_DAYS.type_of(name)) for name in FINISHED)])
     made = rows.mapInArrow(finish, result)
     # an estimate made without any reading of the date is known when the date has ended
