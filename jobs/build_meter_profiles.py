@@ -8,6 +8,7 @@ the past, for its meter. A rerun finds nothing new.
 
 from datetime import date
 
+from expectations.meter_profiles import METER_PROFILES_SUITE
 from jobs.kernels.past_weeks import past_weeks
 from jobs.runtime.context import Context
 from jobs.transforms.changes import Facts, Touched, calendar_dates, rows_touched, touched_by
@@ -54,11 +55,12 @@ def _make(ctx: Context, touched: Touched, facts: Facts, fresh: list[date], again
     worked = worked_dates(facts.calendar)
     if fresh:
         profile = past_weeks(fresh, worked, facts.time_zone)
-        ctx.lake.replace_slices(meter_profiles(facts.meter_days, fresh, profile), METER_PROFILES, fresh)
+        made = ctx.gate(meter_profiles(facts.meter_days, fresh, profile), METER_PROFILES_SUITE)
+        ctx.lake.replace_slices(made, METER_PROFILES, fresh)
     if again:
         meters = ctx.stage(meters_of(touched, facts), "meters")
         profile = past_weeks(again, worked, facts.time_zone)
         days = facts.meter_days.join(meters, "meter_id", "left_semi")
-        made = ctx.stage(meter_profiles(days, again, profile), "profiles")
+        made = ctx.gate(meter_profiles(days, again, profile), METER_PROFILES_SUITE)
         gone = no_longer_profiled(meters, again, made, ctx.lake.read(METER_PROFILES))
         ctx.lake.synchronise(made.selectExpr("*", "true AS keep").unionByName(gone), METER_PROFILES, "keep")

@@ -38,7 +38,7 @@ VALIDATED_DAYS = Table(
 )
 
 REVALIDATED_DAYS = Table(
-    name="features.revalidated_days",
+    name="ops.revalidated_days",
     comment="Validated days made again because of readings of other dates or meters, for what is made of them",
     key=("revalidation_id", "read_date", "meter_id"),
     columns=(

@@ -10,7 +10,7 @@ from pyspark.sql.types import StructField, StructType
 from pyspark.sql.window import Window
 
 from jobs.transforms.changes import Facts
-from jobs.transforms.metering import customer_periods, holds_on, register_days
+from jobs.transforms.metering import customer_periods, holds_on
 from schemas.features import CUSTOMER_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -31,7 +31,7 @@ def customer_days(keys: DataFrame, facts: Facts, measure: Batches) -> DataFrame:
     Known is what every point of the customer knows: a point without a curve leaves the day unknown, with a flag, as a
     sum without it would look like a drop in use. `measure` turns the meters of a row into measures on the workers.
     """
-    metered = customer_meters(keys, facts.validated, facts.readings, facts.periods)
+    metered = customer_meters(keys, facts.validated, facts.periods)
     dated = (
         metered.join(F.broadcast(calendar_facts(facts.calendar)), on="usage_date", how="left")
         .join(F.broadcast(daily_weather(facts.weather, facts.time_zone)), on=["prefecture", "usage_date"], how="left")
@@ -48,7 +48,7 @@ def customer_days(keys: DataFrame, facts: Facts, measure: Batches) -> DataFrame:
     return inputs.mapInArrow(measure, result).select(*CUSTOMER_DAYS.column_names)
 
 
-def customer_meters(keys: DataFrame, validated: DataFrame, readings: DataFrame, periods: DataFrame) -> DataFrame:
+def customer_meters(keys: DataFrame, validated: DataFrame, periods: DataFrame) -> DataFrame:
     """A customer and a date with `meters`: its meters' curves and registers, by point; only where one has a curve."""
     expected = keys.join(periods, on="customer_key", how="inner").where(holds_on(F.col("usage_date")))
     curves = validated.where("kwh IS NOT NULL").select(
@@ -58,6 +58,7 @@ def customer_meters(keys: DataFrame, validated: DataFrame, readings: DataFrame, 
         "kwh",
         "quality",
         F.col("flags").alias("meter_flags"),
+        F.col("register_kwh").alias("register_dial_kwh"),
         F.col("available_at").alias("received_at"),
     )
     outgoing = F.col("usage_date") == F.col("ends_on")
@@ -65,7 +66,6 @@ def customer_meters(keys: DataFrame, validated: DataFrame, readings: DataFrame, 
         expected.join(curves, on=["meter_id", "usage_date"], how="left")
         # what is not there of a meter that was taken down is not missing
         .where(~outgoing | F.col("received_at").isNotNull())
-        .join(register_days(readings), on=["meter_id", "usage_date"], how="left")
     )
     meter = F.struct(
         "point_id",
@@ -89,7 +89,7 @@ def customer_meters(keys: DataFrame, validated: DataFrame, readings: DataFrame, 
             F.count("received_at").cast("int").alias("meter_count"),
             # the smallest, as one customer is seldom in two places and any choice must be the same every time
             F.min("prefecture").alias("prefecture"),
-            F.max(F.greatest("received_at", "register_received_at", "point_received_at")).alias("meters_received_at"),
+            F.max(F.greatest("received_at", "point_received_at")).alias("meters_received_at"),
         )
         .where("meter_count > 0")
     )

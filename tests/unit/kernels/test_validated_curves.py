@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         ("profile_days", pa.int32()),
         *((name, pa.list_(pa.float32())) for name in ("working_kwh", "other_kwh", "spread_kwh")),
         *((name, pa.float64()) for name in ("usual_daily_kwh", "usual_daily_spread_kwh", "usual_max_kwh")),
+        *((name, pa.float64()) for name in ("edge_before_kwh", "edge_after_kwh")),
     ]
 )
 KNOWN = {
