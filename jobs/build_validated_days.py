@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from expectations.validated_days import VALIDATED_DAYS_SUITE
+from expectations.validated_days import PATTERNS, VALIDATED_DAYS_SUITE
 from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
 from jobs.kernels.days_around import AROUND, days_around
 from jobs.kernels.tou_periods import tou_periods
@@ -29,6 +29,7 @@ from jobs.transforms.day_context import connections, seen_days, with_connection,
 from jobs.transforms.meter_profiles import PROFILE_FEEDS, worked_dates
 from jobs.transforms.validated_days import (
     VALIDATION_FEEDS,
+    all_days,
     changed_days,
     dates_with_neighbours,
     days_to_validate,
@@ -37,6 +38,7 @@ from jobs.transforms.validated_days import (
     no_longer_expected,
     settled_days,
     with_expectation,
+    with_patterns,
     with_peers,
 )
 from schemas.meter_days import METER_DAYS
@@ -82,8 +84,9 @@ def _keys(ctx: Context, touched: Touched, facts: Facts) -> "DataFrame":
         else []
     )
     fresh = sorted(set(dates) - set(held))
-    keys = days_to_validate(touched, facts, dates, fresh)
-    return ctx.stage(with_expectation(keys, facts), "keys")
+    if touched.everything:
+        return ctx.stage(all_days(facts, dates), "keys")
+    return ctx.stage(with_expectation(days_to_validate(touched, facts, dates, fresh), facts), "keys")
 
 
 def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[date]) -> "DataFrame":
@@ -97,9 +100,8 @@ def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[da
     near, profiles = facts.on(dates_with_neighbours(dates)), ctx.lake.read(METER_PROFILES)
     seen = ctx.stage(seen_days(keys, near, lambda batches: evidence(days_around(batches)), SEEN), "evidence")
     known = with_usual(with_connection(seen, ctx.stage(connections(facts), "connections")), profiles)
-    judged = with_broken_rules(
-        with_peers(known, settled_days(keys, near)), VALIDATED_DAYS_SUITE, "_errors", "found_flags"
-    )
+    patterned = with_patterns(with_peers(known, settled_days(keys, near)), PATTERNS)
+    judged = with_broken_rules(patterned, VALIDATED_DAYS_SUITE, "_errors", "found_flags")
     days = with_curves(ctx.stage(judged.drop("_errors"), "judged"), near, profiles)
     return finished_days(days, finish(worked_dates(facts.calendar), facts.time_zone), facts.time_zone)
 

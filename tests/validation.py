@@ -6,22 +6,22 @@ from dataclasses import replace
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from expectations.validated_days import VALIDATED_DAYS_SUITE
+from expectations.validated_days import PATTERNS, VALIDATED_DAYS_SUITE
 from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
 from jobs.kernels.days_around import AROUND, days_around
 from jobs.kernels.tou_periods import tou_periods
 from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.quality import with_broken_rules
-from jobs.transforms.changes import Facts, Touched
+from jobs.transforms.changes import Facts
 from jobs.transforms.customer_days import lines_of
 from jobs.transforms.day_context import connections, seen_days, with_connection, with_curves, with_usual
 from jobs.transforms.meter_profiles import worked_dates
 from jobs.transforms.validated_days import (
+    all_days,
     dates_between,
-    days_to_validate,
     finished_days,
     settled_days,
-    with_expectation,
+    with_patterns,
     with_peers,
 )
 from schemas.meter_profiles import METER_PROFILES
@@ -41,15 +41,17 @@ def with_validated(
     facts = facts.with_periods(facts.periods.localCheckpoint())
     days = [row.read_date for row in facts.meter_days.select("read_date").distinct().collect()]
     dates = dates_between(days)
-    every = days_to_validate(Touched(everything=True), facts, dates, dates)
-    keys = with_expectation(within(every), facts).localCheckpoint()
+    keys = within(all_days(facts, dates)).localCheckpoint()
     evidence = day_evidence(tou_periods(lines_of(facts.tariffs)), register_tariff, facts.time_zone, Tolerance())
     added = pa.schema([*AROUND, *EVIDENCE])
     seen = seen_days(keys, facts, lambda batches: evidence(days_around(batches)), added).localCheckpoint()
     profiles = spark.createDataFrame([], METER_PROFILES.struct)
     known = with_usual(with_connection(seen, connections(facts)), profiles).localCheckpoint()
     judged = with_broken_rules(
-        with_peers(known, settled_days(keys, facts)), VALIDATED_DAYS_SUITE, "_errors", "found_flags"
+        with_patterns(with_peers(known, settled_days(keys, facts)), PATTERNS),
+        VALIDATED_DAYS_SUITE,
+        "_errors",
+        "found_flags",
     ).localCheckpoint()
     worked: Mapping[int, bool] = worked_dates(facts.calendar)
     curves = with_curves(judged.drop("_errors"), facts, profiles)

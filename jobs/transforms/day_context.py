@@ -20,6 +20,7 @@ REGISTER_CODES = ("total", "sharp", "peak", "flat", "valley")
 _DATES_BEFORE, _DATES_AFTER = 2, 1
 # the wide columns of a curve: looked at once here, and once more where the finished day is made
 _WIDE = ("kwh", "quality")
+_COUNTS = ("total_kwh", "measured_count", "estimated_count", "missing_count")
 PROFILE_CURVES = ("working_kwh", "other_kwh", "spread_kwh")
 
 
@@ -99,18 +100,13 @@ def with_curves(days: DataFrame, facts: Facts, profiles: DataFrame) -> DataFrame
 
     Profiles are wide and few days need one.
     """
-    curves = facts.meter_days.select(*METER_DAY, *_WIDE).repartition("meter_id")
-    usual = profiles.select("meter_id", "week_start", *PROFILE_CURVES).repartition("meter_id")
-    needs = "size(found_flags) > 0 OR known_count = 0 OR known_count < expected_count"
+    curves = facts.meter_days.select(*METER_DAY, *_WIDE, *_COUNTS).repartition("meter_id")
+    usual = profiles.select("meter_id", F.col("week_start").alias("profile_week"), *PROFILE_CURVES)
     there = days.repartition("meter_id").join(curves, METER_DAY, "left")
-    wanted = F.when(F.expr(needs), F.col("week_start"))
+    is_to_mend = (F.size("found_flags") > 0) | (F.coalesce("missing_count", F.lit(1)) > 0)
     return (
-        there.withColumn("profile_week", wanted)
-        .join(
-            usual.withColumnRenamed("week_start", "profile_week"),
-            ["meter_id", "profile_week"],
-            "left",
-        )
+        there.withColumn("profile_week", F.when(is_to_mend, F.col("week_start")))
+        .join(usual.repartition("meter_id"), ["meter_id", "profile_week"], "left")
         .drop("profile_week")
     )
 

@@ -29,8 +29,11 @@ VALIDATION_FEEDS = ("meter_days", "register_readings", "metering_points", "custo
 
 
 def expected_days(periods: DataFrame, dates: DataFrame) -> DataFrame:
-    """A meter and a date of `dates` (read_date) on which it counts for somebody."""
-    held = periods.crossJoin(F.broadcast(dates)).where(holds_on(F.col("read_date")))
+    """A meter and a date of `dates` (read_date) on which it counts for somebody: is_expected, whether it must send."""
+    return _expected(periods.crossJoin(F.broadcast(dates)).where(holds_on(F.col("read_date"))))
+
+
+def _expected(held: DataFrame) -> DataFrame:
     # on the date of a swap the meter taken down sends its part, or nothing
     leaves = F.col("is_swapped_out") & (F.col("read_date") == F.col("ends_on"))
     return held.groupBy(*METER_DAY).agg((~F.min(leaves)).alias("is_expected"))
@@ -42,6 +45,14 @@ def expected_days(periods: DataFrame, dates: DataFrame) -> DataFrame:
 _RESTS_ON_OTHERS = "size(flags) > 0 OR missing_count > 0 OR estimated_count > 0 OR sum_gap_kwh IS NULL"
 
 
+def all_days(facts: Facts, dates: Sequence[date]) -> DataFrame:
+    """A meter and a date of `dates` on which a meter is installed or has sent a curve: with is_expected."""
+    dated = _dates(facts, dates)
+    sent = facts.meter_days.join(F.broadcast(dated), "read_date", "left_semi").select(*METER_DAY)
+    every = sent.join(expected_days(facts.periods, dated), METER_DAY, "full")
+    return every.select(*METER_DAY, F.coalesce("is_expected", F.lit(False)).alias("is_expected"))
+
+
 def days_to_validate(touched: Touched, facts: Facts, dates: Sequence[date], fresh: Sequence[date]) -> DataFrame:
     """A meter and a date (meter_id, read_date) of `dates` which depends on the new deliveries.
 
@@ -49,27 +60,24 @@ def days_to_validate(touched: Touched, facts: Facts, dates: Sequence[date], fres
     reading; days of meters whose master data changed; and of the days that are not settled by their own curve and
     registers those beside a new reading, those of which it is the past, and those it can be mistaken for.
     """
-    dated = facts.periods.sparkSession.createDataFrame([(day,) for day in dates], "read_date date")
-    listed = F.broadcast(dated)
-    expected = expected_days(facts.periods, dated)
-    parts = [expected.join(F.broadcast(dated.where(F.col("read_date").isin(list(fresh)))), "read_date", "left_semi")]
-    parts[0] = parts[0].select(*METER_DAY)
-    if touched.everything:
-        parts.append(facts.meter_days.select(*METER_DAY))
-        return union_of(parts).join(listed, "read_date", "left_semi").distinct()
     direct = metered_dates(touched, facts).withColumnRenamed("usage_date", "read_date")
-    parts.append(direct)
+    parts = [expected_days(facts.periods, _dates(facts, fresh)).select(*METER_DAY), direct]
     if touched.has(*OF_METERS):
-        since = meters_since(touched, facts)
+        since = F.broadcast(meters_since(touched, facts))
+        expected = expected_days(facts.periods.join(since, "meter_id", "left_semi"), _dates(facts, dates))
         known = facts.validated.select(*METER_DAY).unionByName(expected.select(*METER_DAY))
-        parts.append(known.join(F.broadcast(since), "meter_id").where("read_date >= since").select(*METER_DAY))
+        parts.append(known.join(since, "meter_id").where("read_date >= since").select(*METER_DAY))
     if touched.has("calendar"):
         said = calendar_dates(touched, facts, max(dates)).withColumnRenamed("usage_date", "read_date")
-        parts.append(expected.join(F.broadcast(said), "read_date", "left_semi").select(*METER_DAY))
+        parts.append(expected_days(facts.periods, said).select(*METER_DAY))
     unsettled = facts.validated.where(_RESTS_ON_OTHERS)
     parts.append(unsettled.join(_beside(direct, max(dates)), METER_DAY, "left_semi").select(*METER_DAY))
     parts.append(_mistakable(unsettled, direct))
-    return union_of(parts).join(listed, "read_date", "left_semi").distinct()
+    return union_of(parts).join(F.broadcast(_dates(facts, dates)), "read_date", "left_semi").distinct()
+
+
+def _dates(facts: Facts, dates: Sequence[date]) -> DataFrame:
+    return facts.periods.sparkSession.createDataFrame([(day,) for day in dates], "read_date date")
 
 
 def with_expectation(keys: DataFrame, facts: Facts) -> DataFrame:
@@ -77,9 +85,11 @@ def with_expectation(keys: DataFrame, facts: Facts) -> DataFrame:
     dates = keys.select("read_date").distinct()
     sent = facts.meter_days.join(F.broadcast(dates), "read_date", "left_semi").select(*METER_DAY)
     there = keys.join(sent.withColumn("is_sent", F.lit(True)), METER_DAY, "left")
-    known = there.join(expected_days(facts.periods, dates), METER_DAY, "left")
-    return known.where("is_sent OR is_expected IS NOT NULL").select(
-        *METER_DAY, F.coalesce("is_expected", F.lit(False)).alias("is_expected"), F.lit(True).alias("is_made")
+    expected = _expected(keys.join(facts.periods, "meter_id").where(holds_on(F.col("read_date"))))
+    return (
+        there.join(expected, METER_DAY, "left")
+        .where("is_sent OR is_expected IS NOT NULL")
+        .select(*METER_DAY, F.coalesce("is_expected", F.lit(False)).alias("is_expected"))
     )
 
 
@@ -162,6 +172,13 @@ def with_peers(days: DataFrame, others: DataFrame) -> DataFrame:
     return days.join(twins, METER_DAY, "left").join(swapped, METER_DAY, "left")
 
 
+def with_patterns(days: DataFrame, patterns: Sequence[tuple[str, str]]) -> DataFrame:
+    """Grain of `days`: adds a Boolean column a pattern, in their order; null counts as false."""
+    for name, condition in patterns:
+        days = days.withColumn(name, F.coalesce(F.expr(condition), F.lit(False)))
+    return days
+
+
 def changed_days(made: DataFrame, held: DataFrame) -> DataFrame:
     """A day of `made` that is not held, or is held with other values."""
     names = VALIDATED_DAYS.column_names
@@ -177,16 +194,19 @@ FINISHED = ("interval_minutes", "kwh", "quality", "total_kwh", "measured_count",
 def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFrame:
     """Grain of `flagged` (with found_flags, the rules which validation found broken): every column of the table.
 
-    The evidence stays, as the suite judges what is written by it once more.
+    Days with nothing wrong and nothing missing stay as they were delivered, and go through no worker. The evidence
+    stays, as the suite judges what is written by it once more.
     """
     rows = flagged.withColumn("flags", F.col("found_flags")).drop("found_flags")
+    is_whole = F.coalesce((F.size("flags") == 0) & (F.col("missing_count") == 0), F.lit(False))
     kept = [field for field in rows.schema.fields if field.name not in (*FINISHED, *PROFILE_CURVES)]
     result = StructType([*kept, *(StructField(name, VALIDATED_DAYS.type_of(name)) for name in FINISHED)])
-    made = rows.mapInArrow(finish, result)
+    mended = rows.where(~is_whole).mapInArrow(finish, result)
+    as_sent = rows.where(is_whole).withColumn("estimate_sd_kwh", F.lit(0.0)).select(*result.names)
     # an estimate made without any reading of the date is known when the date has ended
     ended = F.to_utc_timestamp(F.date_add("read_date", 1).cast("timestamp"), time_zone)
     delivered = F.coalesce("delivered_flags", F.array().cast("array<string>"))
-    return made.withColumns(
+    return as_sent.unionByName(mended).withColumns(
         {
             "flags": F.array_sort(F.array_distinct(F.concat(delivered, "flags"))),
             "available_at": F.coalesce(F.greatest("received_at", "register_received_at", "point_received_at"), ended),
