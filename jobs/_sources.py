@@ -9,9 +9,8 @@ from expectations import SUITES
 from jobs.kernels.readers import READERS
 from jobs.runtime.errors import DataError
 from jobs.runtime.receiving import Source, Step
-from jobs.transforms.meter_days import with_installation
+from jobs.transforms.meter_days import moved_meters, with_installation
 from schemas.core import CORE
-from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 
@@ -23,7 +22,12 @@ def _installed(ctx: "Context") -> Step:
     """Look up where each meter is installed."""
     if not ctx.lake.exists(METERING_POINTS):
         raise DataError("No metering points are loaded yet, so no meter is known: run ingest_metering_points first.")
-    return lambda rows: with_installation(rows, ctx.lake.read(METERING_POINTS), ctx.lake.read(CUSTOMERS))
+    points = ctx.lake.read(METERING_POINTS)
+    moved = moved_meters(points)
+    if not ctx.are_rows_few:
+        # staged, Spark knows how few they are
+        moved = ctx.stage(moved, "moved_meters")
+    return lambda rows: with_installation(rows, points, moved)
 
 
 _STEPS = {METER_DAYS.name: (_installed,)}

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.receiving import Received
+from jobs.runtime.wide_rows import NARROW, judged_rows, with_arrays
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -63,6 +64,10 @@ class Plan:
     has_repeats: bool = False
     # whether a key loses the value that holds
     has_withdrawn: bool = False
+    # of a batch of wide rows, how many are new and appended (wide_files.py)
+    to_append: int = 0
+    # and whether others of them take the place of a row which is held
+    has_merged: bool = False
     # (delivery id, checksum of its manifest) of the batch
     deliveries: list[tuple[str, str]] = field(default_factory=list)
 
@@ -98,9 +103,17 @@ class Judged:
     resumed: bool
 
     @property
+    def are_wide(self) -> bool:
+        """Whether the rows are staged without their arrays (wide_rows.py)."""
+        return (self.received.staging / NARROW).is_dir()
+
+    @property
     def rows(self) -> "DataFrame":
-        """The staged rows of deliveries which are not refused."""
-        rows = self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
+        """The staged rows of deliveries which are not refused; wide ones without their arrays."""
+        if self.are_wide:
+            rows = judged_rows(self.received)
+        else:
+            rows = self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
         refused = sorted(self.plan.refused)
         return rows.where(~F.col("delivery_id").isin(refused)) if refused else rows
 
@@ -113,6 +126,10 @@ class Judged:
     def void(self) -> "DataFrame":
         """Rows which broke no error rule, of cancelled deliveries."""
         return self._passed.where(self._is_cancelled)
+
+    def whole(self, rows: "DataFrame") -> "DataFrame":
+        """The given rows, few of the staged ones, with all their columns."""
+        return with_arrays(self.received, rows) if self.are_wide else rows
 
     @property
     def _passed(self) -> "DataFrame":

@@ -10,7 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -102,7 +103,7 @@ class Lake:
             f"CREATE TABLE IF NOT EXISTS {self._sql_name(table)} ({columns}) USING DELTA {partitioned} "
             f"COMMENT '{_quoted(table.comment)}' "
             f"TBLPROPERTIES ('delta.enableDeletionVectors' = '{vectors}', "
-            f"'delta.dataSkippingStatsColumns' = '{','.join(_stats_columns(table))}')"
+            f"'delta.dataSkippingStatsColumns' = '{','.join(stats_columns(table))}')"
         )
 
     def _add_columns(self, table: Table) -> None:
@@ -118,6 +119,37 @@ class Lake:
         """Append rows whose partition holds none yet: the fast way in for new dates."""
         self.create(table)
         self._selected(rows, table).write.format("delta").mode("append").save(str(self.path(table)))
+
+    def has_happened(self, table: Table, app_id: str) -> bool:
+        """Whether a write which is to happen once for all time is in the table."""
+        return self.exists(table) and DeltaTable(str(self.path(table))).transaction_version(app_id) is not None
+
+    def append_files(self, table: Table, files: Sequence[Mapping[str, Any]], app_id: str) -> None:
+        """Make files in the table's folder part of it, in one commit and once for all time; see `once`.
+
+        A file has path (below the folder), size, modified (ms), on_date (its partition) and stats (as the log has it).
+        """
+        held = DeltaTable(str(self.path(table)))
+        (column,) = table.partitioned_by
+        added = [
+            AddAction(
+                path=file["path"],
+                size=file["size"],
+                partition_values={column: None if file["on_date"] is None else file["on_date"].isoformat()},
+                modification_time=file["modified"],
+                data_change=True,
+                stats=file["stats"],
+            )
+            for file in files
+        ]
+        # of two who write under one id the second finds a conflict
+        held.create_write_transaction(
+            added,
+            "append",
+            held.schema(),
+            partition_by=[column],
+            commit_properties=CommitProperties(app_transactions=[Transaction(app_id, 1)]),
+        )
 
     @_retry_conflicts
     def upsert(self, rows: DataFrame, table: Table) -> None:
@@ -269,7 +301,7 @@ class Lake:
         )
 
 
-def _stats_columns(table: Table) -> Iterable[str]:
+def stats_columns(table: Table) -> Iterable[str]:
     """Columns with file statistics: key and provenance. Statistics of arrays cost and never help."""
     names = [
         *(n for n in table.key if n not in table.partitioned_by),

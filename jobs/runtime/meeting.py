@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.runtime.batch import Judged
+from jobs.runtime.wide_rows import OUTCOMES
 from schemas import REPEATS, VERSIONS, Table
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def meet(judged: Judged, table: Table) -> None:
     """
     lake, plan = judged.received.ctx.lake, judged.plan
     held: DataFrame | None = None
+    found: set[str] | None = None
     if table.partitioned_by:
         found = lake.partitions_held(table, plan.dates)
         if not judged.received.ctx.are_rows_few:
@@ -39,36 +41,68 @@ def meet(judged: Judged, table: Table) -> None:
         held = lake.read(table).where(is_on(table, found)) if found else None
     elif lake.exists(table):
         held = lake.read(table)
-    meeting = _keys_that_meet(judged, table, held)
+    meeting = _keys_that_meet(judged, table, held, found)
     if meeting is None:
         plan.met = False
         for counts in plan.counts.values():
             counts.accepted = counts.read - counts.quarantined
+        plan.to_append = sum(counts.accepted for counts in plan.counts.values())
         return
+    if held is not None and table.partitioned_by:
+        held = _held_that_meet(judged, table, meeting, held)
     _count(judged, table, meeting, held)
     _stage_lines(judged, table, meeting, held)
 
 
-def _keys_that_meet(judged: Judged, table: Table, held: "DataFrame | None") -> "DataFrame | None":
-    """Keys of good rows which occur more than once or are held, and of cancelled values; None where there are none."""
+def _keys_that_meet(
+    judged: Judged, table: Table, held: "DataFrame | None", dates: Collection[str] | None
+) -> "DataFrame | None":
+    """Keys of good rows which occur more than once or are held, and of cancelled values; None where there are none.
+
+    is_held: a good row meets one that is held; what others meet is not told. `dates` are those of the held rows.
+    """
     lake, plan = judged.received.ctx.lake, judged.plan
     rows = judged.good.select(*table.key)
-    keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key)
+    keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key, F.lit(False).alias("is_held"))
     if held is not None:
-        keys = keys.unionByName(held.select(*table.key).join(rows, list(table.key), "left_semi")).distinct()
+        if dates is not None:
+            # few of many: staged, Spark knows how few they are, and does not move what is held to meet them
+            rows = _staged(judged, rows.where(is_on(table, dates)), "near")
+        met = held.select(*table.key).join(rows, list(table.key), "left_semi")
+        keys = keys.unionByName(met.withColumn("is_held", F.lit(True)))
     if plan.cancelled.keys() & plan.counts.keys():
-        keys = keys.unionByName(judged.void.select(*table.key)).distinct()
+        keys = keys.unionByName(judged.void.select(*table.key, F.lit(False).alias("is_held")))
     if plan.undone:
         is_undone = F.col("delivery_id").isin(plan.undone)
         stored = [lake.read(other) for other in (VERSIONS[table.name], REPEATS[table.name]) if lake.exists(other)]
         for frame in (*([] if held is None else [held]), *stored):
-            keys = keys.unionByName(frame.where(is_undone).select(*table.key))
-        keys = keys.distinct()
-    folder = str(judged.received.staging / "meeting")
-    keys.write.mode("overwrite").parquet(folder)
+            keys = keys.unionByName(frame.where(is_undone).select(*table.key, F.lit(False).alias("is_held")))
     # read back: a frame cannot be told from its own origin where the two are joined
-    meeting = judged.received.ctx.spark.read.schema(keys.schema).parquet(folder)
+    meeting = _staged(judged, keys.groupBy(*table.key).agg(F.max("is_held").alias("is_held")), "meeting")
     return None if meeting.isEmpty() else meeting
+
+
+def _held_that_meet(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame") -> "DataFrame | None":
+    """The held rows of the keys that meet, staged; None where there are none.
+
+    Only dates on which there are some are read, as whole rows are many times what keys are.
+    """
+    plan = judged.plan
+    if not plan.undone and not plan.cancelled.keys() & plan.counts.keys():
+        dates = [
+            row[0].isoformat() for row in meeting.where("is_held").select(*table.partitioned_by).distinct().collect()
+        ]
+        if not dates:
+            return None
+        held = held.where(is_on(table, dates))
+    return _staged(judged, _same_key(held, meeting, table, "left_semi"), "held")
+
+
+def _staged(judged: Judged, rows: "DataFrame", name: str) -> "DataFrame":
+    """The rows, written beside the plan and read back."""
+    folder = str(judged.received.staging / name)
+    rows.write.mode("overwrite").parquet(folder)
+    return judged.received.ctx.spark.read.schema(rows.schema).parquet(folder)
 
 
 def _same_key(rows: "DataFrame", keys: "DataFrame", table: Table, how: str) -> "DataFrame":
@@ -94,27 +128,37 @@ def _values_hash(table: Table) -> Any:
 def _count(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> None:
     """Add to the plan's counts what becomes of the good rows; a value that is cancelled holds as little as a repeat."""
     plan = judged.plan
-    folder = str(judged.received.staging / "outcomes")
-    _outcomes(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
-    outcomes = judged.received.ctx.spark.read.parquet(folder)
-    alone = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count()
-    for row in alone.collect():
-        plan.counts[row.delivery_id].accepted += row["count"]
-    for row in outcomes.where("NOT is_held").groupBy("delivery_id", "outcome").count().collect():
+    outcomes = _staged(judged, _outcomes(judged, table, meeting, held), OUTCOMES)
+    told = outcomes.where("NOT is_held").groupBy("delivery_id", "outcome", "is_last", "is_new").count().collect()
+    if judged.are_wide:
+        # what meets nothing is the rest; that they are as many is seen when they are written
+        alone = {name: counts.read - counts.quarantined for name, counts in plan.counts.items()}
+        for row in told:
+            alone[row.delivery_id] -= row["count"]
+        alone = {name: rows for name, rows in alone.items() if name not in plan.cancelled}
+    else:
+        rows = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count().collect()
+        alone = {row.delivery_id: row["count"] for row in rows}
+    for name, count in alone.items():
+        plan.counts[name].accepted += count
+    for row in told:
         counts = plan.counts[row.delivery_id]
         setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
     for name in plan.counts.keys() & plan.cancelled.keys():
         plan.counts[name].duplicate = plan.counts[name].read - plan.counts[name].quarantined
+    plan.to_append = sum(alone.values()) + sum(row["count"] for row in told if row.is_new)
+    plan.has_merged = any(row.is_last and not row.is_new for row in told)
 
 
 def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> "DataFrame":
     """A row for each staged good row and each held row of the keys that meet: what becomes of it.
 
     outcome: accepted (first of its key), superseding (says something else than the one before it), duplicate (says the
-    same, or is older than what is held). is_last: the one that holds from now on.
+    same, or is older than what is held). is_last: the one that holds from now on. is_new: it does, and core holds none
+    of its key.
     """
     columns = [*table.key, *_PLACE]
-    incoming = complete(_same_key(judged.good, meeting, table, "left_semi"), table).select(
+    incoming = complete(judged.whole(_same_key(judged.good, meeting, table, "left_semi")), table).select(
         *columns,
         "source_file",
         "source_row",
@@ -143,8 +187,11 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
         F.row_number().over(order).alias("nth_of_key"),
         F.lead("delivery_id").over(order).isNull().alias("is_last"),
         F.coalesce(F.max("is_held").over(after), F.lit(False)).alias("is_outdated"),
+        F.max("is_held").over(Window.partitionBy(*table.key)).alias("has_held"),
     ).select(
         "*",
+        # of what is cancelled it is not looked up whether core holds it
+        (F.col("is_last") & ~F.col("has_held") & F.lit(not judged.plan.undone)).alias("is_new"),
         F.expr(
             "CASE WHEN is_outdated THEN 'duplicate' WHEN nth_of_key = 1 THEN 'accepted' "
             "WHEN said = said_before THEN 'duplicate' ELSE 'superseding' END"
@@ -157,10 +204,8 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
 
 def _stage_lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> None:
     """Write the lines of the keys that meet beside the plan, whole, so that a run which was killed finds them again."""
-    folder = str(judged.received.staging / "lines")
-    _lines(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
     told = (
-        judged.received.ctx.spark.read.parquet(folder)
+        _staged(judged, _lines(judged, table, meeting, held), "lines")
         .agg(
             F.max(F.expr(_CHANGES_VERSIONS)).alias("versions"),
             F.max(F.expr(_CHANGES_REPEATS)).alias("repeats"),
@@ -189,12 +234,12 @@ def _lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame 
     """
     spark, lake, cancelled = judged.received.ctx.spark, judged.received.ctx.lake, judged.plan.cancelled
     delivered = judged.good.unionByName(judged.void) if cancelled.keys() & judged.plan.counts.keys() else judged.good
-    parts = [_part(delivered, table, meeting, "new")]
+    parts = [_part(judged.whole(_same_key(delivered, meeting, table, "left_semi")), table, "new")]
     if held is not None:
-        parts.append(_part(held, table, meeting, _CORE))
+        parts.append(_part(_same_key(held, meeting, table, "left_semi"), table, _CORE))
     for kind, other in ((_VERSION, VERSIONS[table.name]), (_REPEAT, REPEATS[table.name])):
         if lake.exists(other):
-            parts.append(_part(lake.read(other), table, meeting, kind))
+            parts.append(_part(_same_key(lake.read(other), meeting, table, "left_semi"), table, kind))
     every = parts[0]
     for part in parts[1:]:
         every = every.unionByName(part)
@@ -253,9 +298,9 @@ def _lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame 
     )
 
 
-def _part(rows: "DataFrame", table: Table, meeting: "DataFrame", origin: str) -> "DataFrame":
-    """The rows of the keys that meet, whole, with where they come from."""
-    met = complete(_same_key(rows, meeting, table, "left_semi"), table)
+def _part(rows: "DataFrame", table: Table, origin: str) -> "DataFrame":
+    """Rows of the keys that meet, whole, with where they come from."""
+    met = complete(rows, table)
 
     def own(name: str, kind: str) -> "Column":
         return (F.col(name) if name in met.columns else F.lit(None)).cast(kind).alias(name)

@@ -10,6 +10,8 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.meeting import complete, is_on, keep_lines
 from jobs.runtime.quality import broken_batch_rules, with_broken_rules
 from jobs.runtime.receiving import Received
+from jobs.runtime.wide_files import append_wide
+from jobs.runtime.wide_rows import OUTCOMES
 from schemas import Table
 from schemas.customers import CUSTOMER_IDENTITIES
 
@@ -42,11 +44,14 @@ def stop_on_batch_rules(judged: Judged) -> None:
 def write_rows(judged: Judged, table: Table) -> None:
     """Write the good rows as the plan says; a second time changes nothing."""
     plan, lake = judged.plan, judged.received.ctx.lake
+    if judged.are_wide:
+        _write_wide(judged, table)
+        return
     if not plan.met:
         _append(judged, judged.good, table)
         _keep_identities(judged, judged.good)
         return
-    outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "outcomes"))
+    outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / OUTCOMES))
     keep_lines(judged, table)
     losers = outcomes.where("NOT is_last AND NOT is_held").select("row_id")
     winners = judged.good.join(losers, "row_id", "left_anti")
@@ -58,6 +63,17 @@ def write_rows(judged: Judged, table: Table) -> None:
             return
     lake.upsert(winners, table)
     _keep_identities(judged, winners)
+
+
+def _write_wide(judged: Judged, table: Table) -> None:
+    """The same for wide rows: what is new is appended, on dates which are held too; what meets a held row is merged."""
+    if judged.plan.met:
+        keep_lines(judged, table)
+    append_wide(judged, table)
+    if judged.plan.has_merged:
+        outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / OUTCOMES))
+        winners = outcomes.where("is_last AND NOT is_held AND NOT is_new").select("row_id")
+        judged.received.ctx.lake.upsert(judged.whole(judged.good.join(winners, "row_id", "left_semi")), table)
 
 
 def _append(judged: Judged, rows: "DataFrame", table: Table) -> None:

@@ -2,44 +2,40 @@
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.window import Window
+
+_HOLDS = "{0}installed_from <= read_date AND ({0}installed_to IS NULL OR read_date < {0}installed_to)"
 
 
-def with_installation(rows: DataFrame, points: DataFrame, customers: DataFrame) -> DataFrame:
-    """Grain of `rows`: adds is_known_meter, is_installed (on read_date), multiplier, capacity_kva of the customer.
-
-    A meter that changed places has several installations; the one that holds on the date counts, and where two do
-    (master data corrected by a row that overlaps) the one that began later.
-    """
-    by_customer = Window.partitionBy("customer_key").orderBy(F.desc("valid_from"))
-    capacity = (
-        customers.withColumn("rank", F.row_number().over(by_customer))
-        .where("rank = 1")
-        .select("customer_key", F.col("contract_capacity_kva").alias("capacity_kva"))
-    )
-    installation = F.struct("installed_from", "installed_to", "multiplier", "capacity_kva")
-    by_meter = (
-        points.join(capacity, "customer_key", "left")
+def moved_meters(points: DataFrame) -> DataFrame:
+    """Meters that were installed more than once, each with all its `installations`; few of all."""
+    moved = points.groupBy("meter_id").count().where("count > 1").select("meter_id")
+    # found by counting first: lists of all meters cost more than reading the points twice
+    return (
+        points.join(moved, "meter_id", "left_semi")
         .groupBy("meter_id")
-        .agg(F.sort_array(F.collect_list(installation), asc=False).alias("installations"))
+        .agg(F.collect_list(F.struct("installed_from", "installed_to")).alias("installations"))
     )
+
+
+def with_installation(rows: DataFrame, points: DataFrame, moved: DataFrame) -> DataFrame:
+    """Grain of `rows`: adds is_known_meter and is_installed (on read_date). `moved` is of `moved_meters`."""
     if "channel" not in rows.columns:
         # a source with one channel does not name it
         rows = rows.withColumn("channel", F.lit("import"))
-    held = (
-        "filter(installations, i -> i.installed_from <= read_date "
-        "AND (i.installed_to IS NULL OR read_date < i.installed_to))"
+    settled = (
+        points.select("meter_id", "installed_from", "installed_to")
+        .join(moved.select("meter_id"), "meter_id", "left_anti")
+        .withColumn("is_settled", F.lit(True))
     )
+    is_held = f"CASE WHEN is_settled THEN {_HOLDS.format('')} ELSE exists(installations, i -> {_HOLDS.format('i.')}) END"
     return (
-        rows.join(by_meter, "meter_id", "left")
-        .withColumn("installation", F.expr(f"get({held}, 0)"))
+        rows.join(settled, "meter_id", "left")
+        .join(moved, "meter_id", "left")
         .withColumns(
             {
-                "is_known_meter": F.col("installations").isNotNull(),
-                "is_installed": F.col("installation").isNotNull(),
-                "multiplier": F.coalesce("installation.multiplier", F.lit(1.0)),
-                "capacity_kva": F.col("installation.capacity_kva"),
+                "is_known_meter": F.expr("is_settled IS NOT NULL OR installations IS NOT NULL"),
+                "is_installed": F.expr(f"coalesce({is_held}, false)"),
             }
         )
-        .drop("installations", "installation")
+        .drop("installed_from", "installed_to", "is_settled", "installations")
     )
