@@ -78,13 +78,15 @@ METER_LEVELS_SUITE = Suite(
         Rule(
             "MD-26",
             "NOT (whole_factor <> 0 AND NOT is_explained AND coalesce(is_confirmed, true))",
-            "the level jumps by a whole factor without a change in the master data: a multiplier is wrong in one of them",
+            "the level jumps by a whole factor and the master data do not change: a multiplier is wrong in one of them",
             severity="warn",
         ),
         Rule(
             "MD-27",
-            "NOT (whole_factor = 0 AND ratio < 1 AND NOT is_explained AND coalesce(is_confirmed, false))",
-            "the level falls to a constant share while the district's loss rises by as much: energy drawn past the meter",
+            # the balance finds it, and the meter's own days must not contradict
+            "NOT (whole_factor = 0 AND ratio < 1 AND own_ratio < 0.95 AND NOT is_explained "
+            "AND coalesce(is_confirmed, false))",
+            "the level falls to a constant share while the district's loss rises by as much: energy is drawn past it",
             severity="warn",
         ),
     ),

@@ -1,8 +1,8 @@
 """Energy balance of a transformer district (台区线损): what its own meter supplied against what its customers' counted.
 
-A row is a district with a meter of its own (台区总表) and a local date. Surprises: what roofs feed in is in no feed, so a
-district with roofs shows too little loss by day, and on sunny days less than none; it is compared with its own past
-alone. Factories behind a transformer of their own are in no district. On the date of a swap both meters count.
+A row is a district with a meter of its own (台区总表) and a local date. Surprises: what roofs feed in is in no feed,
+so a district with roofs shows too little loss by day, and on sunny days less than none; it is compared with its own
+past alone. Factories behind a transformer of their own are in no district. On the date of a swap both meters count.
 """
 
 from pyspark.sql.types import ArrayType, StructField, StructType

@@ -36,6 +36,8 @@ BUILD = (
     "build_customer_days",
     "build_customer_months",
     "build_area_loads",
+    "build_district_days",
+    "build_meter_levels",
 )
 TRAIN = ("train_segments", "train_usage_forecast")
 SCORE = ("score_segments", "score_usage_forecast")

@@ -17,9 +17,14 @@ Ints = npt.NDArray[np.int64]
 
 HOURS = 24
 _HOUR = 60
-# flags of days whose values stay as they were sent although registers or other meters contradict them: the energy is
-# not right (MD-14, MD-17), or it is not of that hour (MD-25)
-_DOUBTED = ("MD-14", "MD-17", "MD-25")
+# the energy of the day is right and lies in other hours, nobody knows in which
+_OTHER_HOURS = ("MD-25",)
+# the register of the day is not right
+_NO_REGISTER = ("MD-15",)
+# longer intervals than declared: the measured values are those of equal parts of the day, wherever they stand
+_LONGER = ("MD-23",)
+# a day is doubted whose values stayed as they were sent although the register says something else
+_REGISTER_KWH, _REGISTER_SHARE = 0.05, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +44,16 @@ class HourlyEnergy:
 
 
 def hourly_energy(batch: pa.RecordBatch, time_zone: str) -> HourlyEnergy:
-    """Of rows with read_date, interval_minutes, kwh, quality, flags (lists, null where unknown), clock_shift_minutes.
+    """Of validated meter days: read_date, interval_minutes, kwh, quality, flags, total_kwh, register_kwh and so on.
 
     A curve whose clock is seen to be wrong is read at the right one: what was moved out of the date at its end stands
     at its beginning.
     """
     rows = batch.num_rows
     kwh, doubtful, estimated = np.full((rows, HOURS), np.nan), np.zeros((rows, HOURS)), np.zeros(rows)
-    doubted = _has_any(batch.column("flags"), _DOUBTED)
+    flags = batch.column("flags")
+    doubted = _has_any(flags, _OTHER_HOURS) | _contradicted(batch, _has_any(flags, _NO_REGISTER))
+    is_longer = _has_any(flags, _LONGER)
     ordinals = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + EPOCH
     quality = {tuple(places): codes for places, codes, _ in grouped_curves(batch, "quality")}
     shift = pc.fill_null(batch.column("clock_shift_minutes"), 0).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -64,6 +71,11 @@ def hourly_energy(batch: pa.RecordBatch, time_zone: str) -> HourlyEnergy:
             kwh[into] = _by_hour(curve[mine], hours)
             unsure = np.where(sure[mine], 0.0, np.nan_to_num(curve[mine]))
             doubtful[into] = _by_hour(unsure, hours)
+        for parts in (HOURS, 2 * HOURS):
+            # read as they stand, in order
+            mine = np.flatnonzero(is_longer[places] & (is_known.sum(axis=1) == parts) & (late == 0))
+            hourly = curve[mine][is_known[mine]].reshape(len(mine), HOURS, parts // HOURS).sum(axis=2)
+            kwh[places[mine]], doubtful[places[mine]] = hourly, hourly * doubted[places[mine], None]
     return HourlyEnergy(kwh, doubtful, estimated, doubted)
 
 
@@ -79,6 +91,17 @@ def _hours(ordinals: Ints, points: int, minutes: int, time_zone: str) -> list[tu
         clock = day_clock(int(ordinals[mine[0]]), points, minutes, time_zone)
         parts.append((mine, np.where(clock.expected, clock.starts // _HOUR, -1)))
     return parts
+
+
+def _contradicted(batch: pa.RecordBatch, no_register: Bools) -> Bools:
+    """(rows,) whether the register says another energy than the values."""
+    total, register = (
+        np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+        for name in ("total_kwh", "register_kwh")
+    )
+    with np.errstate(invalid="ignore"):
+        off = np.abs(total - register) > _REGISTER_KWH + _REGISTER_SHARE * np.abs(register)
+    return np.asarray(off & ~no_register)
 
 
 def _rolled(values: Floats, late: Ints) -> Floats:

@@ -29,6 +29,8 @@ _LEAST_SPREAD_KWH = 0.005
 _ESTIMATES_ERR = 0.4
 _HUBER = 2.5
 _ROUNDS = 4
+# a date is held against so many dates on both sides; far from these it counts no more than that
+_AROUND, _CLEARLY_ALONE, _ALONE_COUNTS = 2, 5.0, 0.05
 # steps in one district and window beyond which it is not the meters that changed
 _MOST_STEPS = 8
 # standard errors which a step must be away from none: of 90 meters x 50 dates the best would have 5 by chance alone
@@ -130,7 +132,7 @@ class _Search:
         return (int(meter), int(since)) if gain[meter, since] > _CLEAR**2 else None
 
     def moved(self, steps: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Each step, that found first first, where it is best with all others as they are; gone where it is not clear now."""
+        """Each step where it is best with all others as they are, in the order found; gone where it is not clear."""
         for _ in range(_SWEEPS):
             before = set(steps)
             for step in list(steps):
@@ -177,8 +179,21 @@ class _Search:
             allowed = np.sqrt(spread**2 + (_ESTIMATES_ERR * self._doubtful) ** 2)
             far = np.abs(left) / allowed
             weight = np.where(self._usable, np.sqrt(np.minimum(1.0, _HUBER / np.maximum(far, 1e-9))) / allowed, 0.0)
+            weight = np.where(self._alone(left, allowed), _ALONE_COUNTS * weight, weight)
         left = self._loss - design @ _least_squares(design, self._loss, weight)
         return design, weight, left * weight, spread
+
+    def _alone(self, left: Floats, allowed: Floats) -> Bools:
+        """(hours,) of dates whose loss is unlike that of the dates around: wrong for a day, which is no break."""
+        shape = (self._dates, self._hours)
+        usable = self._usable.reshape(shape)
+        count = np.maximum(usable.sum(axis=1), 1)
+        mean = np.where(usable, left.reshape(shape), 0.0).sum(axis=1) / count
+        error = np.sqrt(np.where(usable, allowed.reshape(shape) ** 2, 0.0).sum(axis=1) / count)
+        padded = np.pad(mean, _AROUND, mode="edge")
+        around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1), axis=1)
+        alone = np.abs(mean - around) > _CLEARLY_ALONE * error + 0.5 * np.abs(around)
+        return np.asarray(np.repeat(alone, self._hours))
 
     def _gains(self, steps: list[tuple[int, int]]) -> Floats:
         """(meters, dates) by how much each step would lower the squares of what is left.

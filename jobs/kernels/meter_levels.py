@@ -222,17 +222,8 @@ def _by_own_days(meters: _Meters, own: OwnLevels, known: set[int], *, has_balanc
         off = max(_WHOLE_ERRORS * error, _OWN_WHOLE_OFF)
         whole = _whole(float(np.exp(change)), off, _OWN_LARGEST)
         confirmed = False if has_balance else None
-        found.append(
-            _Break(
-                int(meter),
-                since,
-                float(np.exp(change)),
-                float(error),
-                whole,
-                is_confirmed=confirmed,
-                confidence=_sure(change, error),
-            )
-        )
+        ratio, sure = float(np.exp(change)), _sure(change, error)
+        found.append(_Break(int(meter), since, ratio, float(error), whole, is_confirmed=confirmed, confidence=sure))
     return found
 
 

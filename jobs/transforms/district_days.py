@@ -94,7 +94,7 @@ def balances(facts: Facts, dates: Sequence[date], add_up: Batches, balance: Whol
     customers = facts.periods.where("district_id IS NOT NULL").withColumn("is_supply", F.lit(False))
     curves = facts.validated.select(
         "meter_id", "read_date", "interval_minutes", "kwh", "quality", "flags", "total_kwh", "estimated_count",
-        "missing_count", "clock_shift_minutes", "available_at",
+        "missing_count", "clock_shift_minutes", "register_kwh", "available_at",
     )  # fmt: skip
     counting = meters_on(supply.unionByName(customers), dates)
     # on the date of a swap the meter taken down sends its part, or nothing
@@ -119,6 +119,7 @@ def balances(facts: Facts, dates: Sequence[date], add_up: Batches, balance: Whol
             "estimated_count",
             "missing_count",
             "clock_shift_minutes",
+            "register_kwh",
             F.greatest("available_at", "point_received_at").alias("available_at"),
         )
     )
