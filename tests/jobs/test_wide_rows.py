@@ -179,6 +179,10 @@ def test_a_cancelled_delivery_gives_way_on_both_ways(metered: Site, tmp_path: Pa
     assert _contents(wide) == _contents(plain)
 
 
+class _KilledError(BaseException):
+    """What no job catches."""
+
+
 def _kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, after: bool) -> None:
     """Let the job end, as if it were killed, just before or after a function of it."""
     real: Callable[..., object] = getattr(owner, name)
@@ -186,7 +190,7 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, after
     def killed(*args: object, **options: object) -> object:
         if after:
             real(*args, **options)
-        raise KeyboardInterrupt
+        raise _KilledError
 
     monkeypatch.setattr(owner, name, killed)
 
@@ -207,7 +211,7 @@ def test_a_run_killed_anywhere_is_finished_by_the_next_with_the_same_rows_and_co
     _land(metered, "d2", 3, SECOND, LATE)
     killed, whole = _both(metered, tmp_path)
     _run(whole)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(_KilledError):
         _kill_at(patch, owner, name, after=after)
         _run(killed)
     # another delivery has come in between: it must not change what was planned
@@ -223,7 +227,7 @@ def test_the_append_happens_once_whoever_repeats_it(metered: Site) -> None:
     _land(metered, "d2", 3, SECOND)
     lake = metered.context("look", FIRST_DAY).lake
     (kept,) = [lake.path(METER_DAYS)]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(_KilledError):
         _kill_at(patch, Lake, "append_files", after=True)
         _run(metered)
     version = DeltaTable(str(kept)).version()
