@@ -35,7 +35,7 @@ DISTRICT_DAYS_SUITE = Suite(
         ),
         Rule(
             "DD-08",
-            "(verdict = 'jump') = (size(explained_by) >= 0)",
+            "(verdict = 'jump') = (explained_by IS NOT NULL)",
             "meters explain a jump, be it none of them, and nothing else",
         ),
         Rule("DD-09", "size(explained_by) <= 5", "a list to inspect is short"),

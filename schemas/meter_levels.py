@@ -33,8 +33,8 @@ METER_LEVELS = Table(
         Column(
             "confidence",
             DOUBLE,
-            "0 to 1. Confirmed: by how much less any other meter of the district explains; else z^2 / (z^2 + 9), "
-            "z = own change / error",
+            "0 to 1. Confirmed: 1 - squares of the district's loss left by this meter / by the best other one; else "
+            "z^2 / (z^2 + 9), z = own change / error",
         ),
         Column("days_before", INT, "Days with energy among the 28 before"),
         Column("days_since", INT, "Days with energy among the 28 since"),
