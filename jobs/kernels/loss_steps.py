@@ -34,7 +34,7 @@ _AROUND, _CLEARLY_ALONE, _ALONE_COUNTS = 2, 5.0, 0.05
 # steps in one district and window beyond which it is not the meters that changed
 _MOST_STEPS = 8
 # standard errors which a step must be away from none: of 90 meters x 50 dates the best would have 5 by chance alone
-_CLEAR = 8.0
+_CLEAR = 6.0
 # a step with fewer hours that count on one of its sides cannot be told
 _FEWEST_HOURS = 12
 # how often each step is looked at again with all others as they are
@@ -59,7 +59,7 @@ class DistrictHours:
 class LossStep:
     """A meter and the place of the date from which it leaves `share` times what it counts to the loss.
 
-    error: standard error of the share. margin: by how much less any other meter explains, as a share, 0 to 1.
+    error: standard error of the share. margin: 1 - squares left by this meter / squares left by the best other one.
     """
 
     meter: int
@@ -100,7 +100,7 @@ class _Search:
         mean = max(float(supplied.sum()) / max(int(self._usable.sum()), 1), 1e-9)
         self._base = np.stack([np.ones_like(supplied), (supplied / mean) ** 2], axis=1)
         self._doubtful = np.nan_to_num(hours.doubtful_kwh).ravel()
-        self._counted = np.nan_to_num(hours.counted_kwh).reshape(len(hours.counted_kwh), -1)
+        self._counted = np.nan_to_num(hours.counted_kwh).reshape(len(hours.counted_kwh), self._dates * self._hours)
         after = np.cumsum(usable.sum(axis=1)[::-1])[::-1]
         enough = (after >= _FEWEST_HOURS) & (self._usable.sum() - after >= _FEWEST_HOURS)
         self._possible = possible & enough
@@ -151,19 +151,22 @@ class _Search:
         _, upper = np.linalg.qr(design * weight[:, None])
         answer = _least_squares(design, self._loss, weight)
         error = np.sqrt((np.linalg.inv(upper) ** 2).sum(axis=1))
+        left = float((((self._loss - design @ answer) * weight) ** 2).sum())
         told = []
         for place, (meter, since) in enumerate(steps):
             if since == 0:
                 continue
-            gain = self._gains([step for step in steps if step != (meter, since)])
-            own = gain[meter].max()
-            others = np.delete(gain, meter, axis=0)
-            margin = 1 - float(others.max()) / own if others.size and own > 0 else 1.0
             number = self._base.shape[1] + place
-            told.append(
-                LossStep(meter, since, float(answer[number]), float(error[number]), float(np.clip(margin, 0, 1)))
-            )
+            margin = 1 - left / max(self._left_by_others(np.delete(design, number, axis=1), weight, meter), left, 1e-12)
+            told.append(LossStep(meter, since, float(answer[number]), float(error[number]), float(margin)))
         return told
+
+    def _left_by_others(self, design: Floats, weight: Floats, meter: int) -> float:
+        """Squares which the best step of any other meter would leave, each hour weighed as it was."""
+        left = (self._loss - design @ _least_squares(design, self._loss, weight)) * weight
+        gain, share = self._gains_of(design, weight, left)
+        others = np.delete((gain * share)[:, 1:], meter, axis=0)
+        return float((left**2).sum()) - (float(others.max()) if others.size else 0.0)
 
     def _fitted(self, steps: list[tuple[int, int]]) -> tuple[Floats, Floats, Floats, float]:
         """The design, the weight of each hour, what is left of the loss, weighed, and its spread in quiet hours."""
@@ -201,19 +204,23 @@ class _Search:
         All steps at once: sums over the hours since a date are sums from the end.
         """
         design, weight, left, _ = self._fitted(steps)
-        basis, _ = np.linalg.qr(design * weight[:, None])
-        counted = self._counted * weight
-        along = self._since(counted * left)
-        square = self._since(counted**2)
-        for column in basis.T:
-            square = square - self._since(counted * column) ** 2
-        enough = square > 1e-6 * np.maximum(self._since(counted**2), 1e-12)
-        share = np.where(enough, along / np.where(enough, square, 1.0), 0.0)
+        along, share = self._gains_of(design, weight, left)
         lowest, highest = self._shares
         plausible = (share >= lowest) & (share <= highest) & (np.abs(share) > 0.2)
         known = [meter for meter, _ in steps]
-        is_other = ~np.isin(np.arange(len(counted)), known)[:, None]
-        return np.where(enough & plausible & is_other & self._possible, along * share, 0.0)
+        is_other = ~np.isin(np.arange(len(self._counted)), known)[:, None]
+        return np.where(plausible & is_other & self._possible, along * share, 0.0)
+
+    def _gains_of(self, design: Floats, weight: Floats, left: Floats) -> tuple[Floats, Floats]:
+        """(meters, dates) what is left along the step of each, and its share: their product are the squares gained."""
+        basis, _ = np.linalg.qr(design * weight[:, None])
+        counted = self._counted * weight
+        along = self._since(counted * left)
+        square = all_of_it = self._since(counted**2)
+        for column in basis.T:
+            square = square - self._since(counted * column) ** 2
+        enough = square > 1e-6 * np.maximum(all_of_it, 1e-12)
+        return along, np.where(enough, along / np.where(enough, square, 1.0), 0.0)
 
     def _since(self, by_hour: Floats) -> Floats:
         by_date = by_hour.reshape(len(by_hour), self._dates, self._hours).sum(axis=2)

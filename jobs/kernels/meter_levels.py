@@ -35,6 +35,8 @@ _FEWEST_HOURS = 14 * len(DARK_HOURS)
 _SHARES, _SHARES_BEHIND_TRANSFORMERS = (0.2, 4.0), (-0.95, 9.0)
 # how far the level which the balance tells may lie from the meter's own, in its logarithm and in standard errors
 _OWN_OFF, _OWN_ERRORS = 0.5, 4.0
+# a step which another meter explains as well says nothing of either
+_LEAST_MARGIN = 0.05
 # a whole factor by the balance: so many standard errors, or that much, from the whole number
 _WHOLE_ERRORS, _WHOLE_OFF, _LARGEST_WHOLE = 3.0, 0.01, 10
 # and by the meter's own days; transformers are exchanged for such of two to four times the ratio
@@ -175,7 +177,7 @@ def _by_balance(hours: DistrictHours, meters: _Meters, own: OwnLevels) -> list[_
     found = []
     for step in loss_steps(hours, np.ones(own.change.shape, np.bool_), (lowest, highest)):
         before, since = own.days_before[step.meter, step.since], own.days_since[step.meter, step.since]
-        if min(before, since) < FEWEST_DAYS:
+        if min(before, since) < FEWEST_DAYS or step.margin < _LEAST_MARGIN:
             continue
         error = step.error / (1 + step.share)
         whole = 0
