@@ -67,7 +67,7 @@ LEVELS = pa.schema(
 
 @dataclass(frozen=True)
 class _Break:
-    """What one of the sides says: the place of meter and date, and its own columns."""
+    """What one of the sides says of a place of meter and date."""
 
     meter: int
     since: int
@@ -99,8 +99,12 @@ def meter_levels(first: date, dates: int, worked: Mapping[int, bool]) -> Cogroup
         hours = _hours(balances, meters, first.toordinal())
         has_balance = int((~np.isnan(hours.loss_kwh)).sum()) >= _FEWEST_HOURS
         found = _by_balance(hours, meters, own) if has_balance else []
-        found += _by_master_data(meters, own, dial, {step.meter for step in found})
-        found += _by_own_days(meters, own, {step.meter for step in found}, has_balance=has_balance)
+        confirmed = {one.meter for one in found}
+        found += _by_master_data(meters, own, dial, confirmed)
+        # a meter of which the master data explain one break can have another one, on another date
+        explained = {(one.meter, one.since) for one in found}
+        of_own_days = _by_own_days(meters, own, confirmed, has_balance=has_balance)
+        found += [one for one in of_own_days if (one.meter, one.since) not in explained]
         return _rows(sorted(found, key=lambda one: (one.since, one.meter)), meters, own, dial, first.toordinal())
 
     return find
@@ -167,13 +171,11 @@ def _hours(balances: pa.Table, meters: _Meters, first: int) -> DistrictHours:
 
 def _by_balance(hours: DistrictHours, meters: _Meters, own: OwnLevels) -> list[_Break]:
     behind = meters.has_transformers[:, None]
-    lowest, highest = (
-        np.where(behind, _SHARES_BEHIND_TRANSFORMERS[n], _SHARES[n]) + np.zeros_like(own.change) for n in (0, 1)
-    )
+    least, most = (np.where(behind, _SHARES_BEHIND_TRANSFORMERS[n], _SHARES[n]) for n in (0, 1))
     # a share of the loss which the meter's own level contradicts is another meter's
     off = np.maximum(_OWN_ERRORS * own.error, _OWN_OFF)
-    lowest = np.fmax(lowest, np.exp(-(own.change + off)) - 1)
-    highest = np.fmin(highest, np.exp(-(own.change - off)) - 1)
+    lowest = np.fmax(least, np.exp(-(own.change + off)) - 1)
+    highest = np.fmin(most, np.exp(-(own.change - off)) - 1)
     found = []
     for step in loss_steps(hours, np.ones(own.change.shape, np.bool_), (lowest, highest)):
         before, since = own.days_before[step.meter, step.since], own.days_since[step.meter, step.since]
@@ -249,7 +251,7 @@ def _rows(found: list[_Break], meters: _Meters, own: OwnLevels, dial: OwnLevels,
     at = tuple(np.array([getattr(one, name) for one in found], dtype=np.int64) for name in ("meter", "since"))
     multipliers = np.array([meters.multipliers_at(one.meter, one.since) for one in found]).reshape(-1, 2)
     counted = [float(np.nanmean(meters.primary[one.meter, one.since :])) for one in found]
-    missing = [None if one.share is None else one.share * kwh for one, kwh in zip(found, counted, strict=True)]
+    missing = [np.nan if one.share is None else one.share * kwh for one, kwh in zip(found, counted, strict=True)]
     columns = {
         "meter_id": meters.ids.take(pa.array(at[0])),
         "since": pa.array((at[1] + first - EPOCH).astype(np.int32)).cast(pa.date32()),
@@ -262,7 +264,7 @@ def _rows(found: list[_Break], meters: _Meters, own: OwnLevels, dial: OwnLevels,
         "own_error": _numbers(own.error[at]),
         "dial_ratio": _numbers(np.exp(dial.change[at])),
         "whole_factor": pa.array([one.whole_factor for one in found], pa.int32()),
-        "missing_kwh": pa.array([None if kwh is None else round(kwh, _DECIMALS) for kwh in missing], pa.float64()),
+        "missing_kwh": _numbers(missing),
         "is_confirmed": pa.array([one.is_confirmed for one in found], pa.bool_()),
         "is_explained": pa.array([one.is_explained for one in found], pa.bool_()),
         "confidence": _numbers([one.confidence for one in found]),
