@@ -70,7 +70,7 @@ lcl: setup ## Real readings: Low Carbon London 2013 from ../shared/data
 	$(BIN)/python -m jobs show_publication --date 2013-12-31 --env lcl
 
 test: setup ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 check: setup ## Lint, types, layers: the checks of a commit
 	$(BIN)/ruff check .

@@ -43,6 +43,7 @@ EXTRAS = {
 EXTRAS["models"] = [*EXTRAS["scoring"], "mlflow==3.17.2", "scikit-learn>=1.6", "matplotlib>=3.9"]
 EXTRAS["test"] = [
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "openpyxl>=3.1",
 ]

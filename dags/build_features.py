@@ -1,7 +1,8 @@
 """Features: core -> features.
 
-Starts for a date when every core table has been updated for it. Recomputes the customer days, customer months and
-area loads which the new deliveries touch, however late they came, and nothing else.
+Starts for a date when every core table has been updated for it. Validates and estimates the meter days, and recomputes
+the customer days, customer months and area loads which the new deliveries touch, however late they came, and nothing
+else.
 
 **When it is red.** The last lines of the failed task say what did not hold; exit code 3 means that a suite of
 `expectations/` refused the result and the tables are as they were. Repair the input (see its ingest DAG), then clear
@@ -19,8 +20,11 @@ from spark_job import CORE_TABLES, DAG_SETTINGS, spark_job, when_updated
 CORE = when_updated(*CORE_TABLES)
 
 with DAG("build_features", doc_md=__doc__, schedule=CORE, tags=["features"], **DAG_SETTINGS):
+    meter_profiles = spark_job("build_meter_profiles", outlets=["features.meter_profiles"])
+    validated_days = spark_job("build_validated_days", outlets=["features.validated_days"])
     customer_days = spark_job("build_customer_days", outlets=["features.customer_days"])
     customer_months = spark_job("build_customer_months", outlets=["features.customer_months"])
-    spark_job("build_area_loads", outlets=["features.area_loads"])
+    area_loads = spark_job("build_area_loads", outlets=["features.area_loads"])
 
+    meter_profiles >> validated_days >> [customer_days, area_loads]
     customer_days >> customer_months

@@ -1,13 +1,18 @@
-"""The meter path beside DuckDB: `python deploy/bench.py [--meters 500000]`.
+"""The meter path beside DuckDB: `python deploy/bench.py [--meters 500000] [--history 10 --history 60]`.
 
-Generates a province with one day of history and the deliveries of the next day into `.wattlake/bench`, loads its master
-data and its first day, and then times the second day's curves from landing to the merged table: read, judged against
-all rules, staged, quarantined, appended, late rows merged, reconciled. Beside it, in the same run and on the same
-files, DuckDB parses and writes the arrays to Parquet, and does nothing else. Prints a table for `docs/performance.md`.
+Generates a province with one day of history and the deliveries of the next day into `.wattlake/bench`, and loads its
+master data and its first day. For each length of history the files of that day are then made part of the table under
+the dates before as well, and the second day's curves are timed from landing to the merged table: read, judged against
+all rules, staged, quarantined, appended, late rows merged, reconciled. Beside the day's own delivery comes one of late
+rows: as many as 2 % of the meters, spread over the 30 days before. In the same run and on the same files, DuckDB parses
+and writes the arrays to Parquet, and does nothing else. Prints a table for `docs/performance.md`.
 """
 
+import hashlib
+import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +29,8 @@ import duckdb
 import psutil
 import typer
 from children import ServiceError, running
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction
 from services import Place, job_environment, start_services, stop
 
 REPO = Path(__file__).resolve().parents[1]
@@ -30,6 +38,11 @@ ENV = "bench"
 FIRST_DAY = date(2025, 6, 26)
 SECOND_DAY = FIRST_DAY + timedelta(days=1)
 POINTS = 96
+# one row of so many is delivered once more as a late one, of a day of those before
+LATE_ONE_IN = 50
+LATE_DAYS = 30
+# what the job says of its steps
+STEP = re.compile(r"INFO wattlake\.ingest_meter_days: ([a-z ]+): ([0-9.]+) s$", re.MULTILINE)
 # a delivery of millions of points is worth the optimising compiler
 JAVA_OPTIONS = "-XX:ReservedCodeCacheSize=512m"
 
@@ -74,14 +87,64 @@ def peak_of(root: psutil.Process) -> Iterator[Peak]:
         watcher.join()
 
 
-def run_job(job: str, day: date, env: dict[str, str], *options: str) -> float:
-    """Run a job to its end. Returns its seconds. Exit with its code when it fails."""
+def run_job(job: str, day: date, env: dict[str, str], *options: str) -> tuple[float, str]:
+    """Run a job to its end. Returns its seconds and what it said. Exit with its code when it fails."""
     begun = time.monotonic()
     command = [sys.executable, "-m", "jobs", job, "--date", day.isoformat(), "--env", ENV, *options]
-    done = subprocess.run(command, env=env, cwd=REPO, check=False)
+    done = subprocess.run(
+        command, env=env, cwd=REPO, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    seconds = time.monotonic() - begun
+    typer.echo(done.stdout, nl=False)
     if done.returncode:
         raise typer.Exit(done.returncode)
-    return time.monotonic() - begun
+    return seconds, done.stdout
+
+
+def deliver_late(landing: Path, day: date) -> None:
+    """A delivery of late rows beside the day's own: of every fiftieth meter, each of one of the days before."""
+    own = min((landing / "meter_days" / day.isoformat()).iterdir())
+    lines: list[bytes] = []
+    header = b""
+    for file in sorted(own.glob("*.csv")):
+        header, *rows = file.read_bytes().splitlines(keepends=True)
+        lines += rows[::LATE_ONE_IN]
+    dates = [(day - timedelta(days=1 + n)).isoformat().encode() for n in range(LATE_DAYS)]
+    this = day.isoformat().encode()
+    late = [line.replace(this, dates[n % LATE_DAYS], 1) for n, line in enumerate(lines) if b"," + this + b"," in line]
+    data = header + b"".join(late)
+    folder = own.with_name(f"{own.name}-late")
+    folder.mkdir()
+    (folder / "late.csv").write_bytes(data)
+    manifest = {
+        **json.loads((own / "_manifest.json").read_text(encoding="utf-8")),
+        "delivery_id": folder.name,
+        "files": [
+            {"name": "late.csv", "rows": len(late), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        ],
+    }
+    (folder / "_manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def make_history(lake: Path, day: date, days: int) -> None:
+    """Make the files of a day part of the table under the dates before as well, so that it holds so many days."""
+    folder = lake / "core" / "meter_days"
+    held = DeltaTable(folder)
+    log = [json.loads(line) for path in sorted((folder / "_delta_log").glob("*.json")) for line in path.open()]
+    files = [entry["add"] for entry in log if "add" in entry]
+    added = []
+    for n in range(1, days):
+        on_date = (day - timedelta(days=n)).isoformat()
+        (folder / f"read_date={on_date}").mkdir()
+        for file in files:
+            path = f"read_date={on_date}/{n:03d}-{Path(file['path']).name}"
+            # one file under two names: a date is not in the file, and nobody changes it
+            os.link(folder / file["path"], folder / path)
+            added.append(
+                AddAction(path, file["size"], {"read_date": on_date}, file["modificationTime"], True, file["stats"])
+            )
+    if added:
+        held.create_write_transaction(added, "append", held.schema(), partition_by=["read_date"])
 
 
 def curve_files(landing: Path, day: date) -> list[Path]:
@@ -89,31 +152,80 @@ def curve_files(landing: Path, day: date) -> list[Path]:
     return sorted(path for path in (landing / "meter_days" / day.isoformat()).rglob("*.csv*"))
 
 
-def with_duckdb(files: list[Path], out: Path) -> tuple[float, int]:
-    """Parse the files and write the arrays to Parquet. Returns the seconds and the rows."""
+def with_duckdb(files: list[Path], out: Path) -> tuple[float, float, int]:
+    """Parse the files and write the arrays to Parquet. Returns the seconds, those of the cores, and the rows."""
     names = [f"{(n + 1) * 15 // 60:02d}{(n + 1) * 15 % 60:02d}" for n in range(POINTS)]
     listed = ", ".join(f'TRY_CAST("{name}" AS FLOAT)' for name in names)
     paths = ", ".join(f"'{path}'" for path in files)
-    begun = time.monotonic()
+    begun, used = time.monotonic(), time.process_time()
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {os.cpu_count()}")
         connection.execute(
             f'COPY (SELECT "电表编号" AS meter_id, CAST("数据日期" AS DATE) AS read_date, [{listed}] AS kwh '
             f"FROM read_csv([{paths}], header = true, all_varchar = true)) TO '{out}' (FORMAT parquet)"
         )
-        seconds = time.monotonic() - begun
+        seconds, used = time.monotonic() - begun, time.process_time() - used
         rows = connection.execute(f"SELECT count(*) FROM '{out}'").fetchall()[0][0]
-    return seconds, int(rows)
+    return seconds, used, int(rows)
 
 
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+def data_files(folder: Path) -> dict[Path, int]:
+    """Bytes of each file with data or with what is deleted of them, below a folder."""
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.suffix in {".parquet", ".bin"}}
+
+
+def cpu_seconds(root: psutil.Process) -> float:
+    """What a process, its children, those of them which have ended, and those of this process have used."""
+    used = 0.0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        used += times.user + times.system + times.children_user + times.children_system
+    own = os.times()
+    return used + own.children_user + own.children_system
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the second day cost on a table of some days."""
+
+    history_days: int
+    seconds: float
+    # of all processes together: it says more than the wall clock where others use the cores too
+    cpu_seconds: float
+    # seconds of each step, as the job said them
+    steps: dict[str, float]
+    peak_bytes: int
+    written_bytes: int
+
+
+def time_second_day(place: Place, first: Path, env: dict[str, str], days: int) -> Timing:
+    """Take the second day's deliveries into a copy of the lake of the first day, with so many days of history."""
+    # a folder of its own: the server remembers the tables of a folder
+    lake = place.home / f"lake-{days}"
+    shutil.copytree(first, lake, copy_function=os.link)
+    make_history(lake, FIRST_DAY, days)
+    table = lake / "core" / "meter_days"
+    before = data_files(table)
+    server = running(place.run, "connect")
+    if server is None:
+        raise ServiceError("The Spark Connect server has ended: see its log in .wattlake/bench/run.")
+    spark = psutil.Process(server.pid)
+    used = cpu_seconds(spark)
+    with peak_of(spark) as peak:
+        seconds, said = run_job("ingest_meter_days", SECOND_DAY, {**env, "WATTLAKE_LAKE__ROOT": str(lake)})
+    written = sum(size for path, size in data_files(table).items() if path not in before)
+    used = cpu_seconds(spark) - used
+    steps = {name: float(taken) for name, taken in STEP.findall(said)}
+    return Timing(days, seconds, used, steps, peak.most, written)
 
 
 @app.command(help=__doc__)
 def main(
     meters: Annotated[int, typer.Option(help="Customers of the province; a few have two meters")] = 500_000,
+    history: Annotated[list[int] | None, typer.Option(help="Days which the table holds; may be repeated")] = None,
 ) -> None:
     """Run the benchmark."""
     place = Place(ENV)
@@ -124,45 +236,47 @@ def main(
     scale = ("--key", f"customers={meters}", "--key", f"workers={os.cpu_count()}")
     run_job("generate_province", FIRST_DAY, plain, *scale, "--key", "history_days=1")
     run_job("generate_province", SECOND_DAY, plain, *scale)
+    deliver_late(place.home / "landing", SECOND_DAY)
     try:
         start_services(place, ["connect"])
         env = {**plain, **job_environment(place)}
         for job in ("ingest_metering_points", "ingest_customers", "ingest_meter_days"):
             run_job(job, FIRST_DAY, env)
-        server = running(place.run, "connect")
-        if server is None:
-            raise ServiceError("The Spark Connect server has ended: see its log in .wattlake/bench/run.")
-        table = place.home / "lake" / "core" / "meter_days"
-        before = folder_bytes(table)
-        with peak_of(psutil.Process(server.pid)) as peak:
-            seconds = run_job("ingest_meter_days", SECOND_DAY, env)
-        written = folder_bytes(table) - before
+        timings = [time_second_day(place, place.home / "lake", env, days) for days in history or (10, 60)]
     except ServiceError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     finally:
         stop(place.run)
     files = curve_files(place.home / "landing", SECOND_DAY)
-    alone, rows = with_duckdb(files, place.home / "duckdb.parquet")
-    _say(seconds, alone, rows, peak.most, written, sum(path.stat().st_size for path in files))
+    alone, used, rows = with_duckdb(files, place.home / "duckdb.parquet")
+    _say(timings, alone, used, rows, sum(path.stat().st_size for path in files))
 
 
-def _say(seconds: float, alone: float, rows: int, most: int, written: int, given: int) -> None:
+def _say(timings: list[Timing], alone: float, used: float, rows: int, given: int) -> None:
     cores = os.cpu_count() or 1
-    points = rows * POINTS
+    steps = list(dict.fromkeys(name for timing in timings for name in timing.steps))
     lines = [
-        ("rows of 96 points", f"{rows:,} in {given / 1e6:,.0f} MB of CSV"),
-        ("landing to merged table", f"{seconds:.1f} s"),
-        ("points a second and core", f"{points / seconds / cores / 1e6:.2f} million"),
-        ("DuckDB, parse and write only", f"{alone:.1f} s"),
-        ("times DuckDB's", f"{seconds / alone:.1f}"),
-        ("peak memory of Spark and its workers", f"{most / 2**30:.1f} GiB"),
-        ("written to core.meter_days", f"{written / 1e6:,.0f} MB"),
-        ("hardware", f"{cores} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.machine()}"),
+        ("landing to merged table", [f"{t.seconds:.1f} s" for t in timings]),
+        *((f"of it: {name}", [f"{t.steps.get(name, 0):.1f} s" for t in timings]) for name in steps),
+        ("of it: process and session", [f"{t.seconds - sum(t.steps.values()):.1f} s" for t in timings]),
+        ("times DuckDB's", [f"{t.seconds / alone:.1f}" for t in timings]),
+        ("CPU seconds of all processes", [f"{t.cpu_seconds:.1f} s" for t in timings]),
+        ("times DuckDB's", [f"{t.cpu_seconds / used:.1f}" for t in timings]),
+        (
+            "points a second and core",
+            [f"{rows * POINTS / t.seconds / cores / 1e6:.2f} million" for t in timings],
+        ),
+        ("peak memory of Spark and its workers", [f"{t.peak_bytes / 2**30:.1f} GiB" for t in timings]),
+        ("written to core.meter_days", [f"{t.written_bytes / 1e6:,.0f} MB" for t in timings]),
     ]
-    typer.echo("\n| meter path | figure |\n|---|---|")
-    for name, figure in lines:
-        typer.echo(f"| {name} | {figure} |")
+    typer.echo(f"\n{rows:,} rows of {POINTS} points in {given / 1e6:,.0f} MB of CSV; ", nl=False)
+    typer.echo(f"DuckDB, parse and write only: {alone:.1f} s, {used:.1f} CPU s; ", nl=False)
+    typer.echo(f"{cores} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.machine()}\n")
+    typer.echo("| " + " | ".join(["days held before", *(str(t.history_days) for t in timings)]) + " |")
+    typer.echo("|---" * (len(timings) + 1) + "|")
+    for name, figures in lines:
+        typer.echo("| " + " | ".join([name, *figures]) + " |")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ REFERENCE = (
 )
 METER = ("ingest_meter_days", "ingest_register_readings")
 BILLING_AND_SERVICE = ("ingest_bills", "ingest_bill_lines", "ingest_payments", "ingest_complaints")
-FEATURES = ("build_customer_days", "build_customer_months", "build_area_loads")
+VALIDATION = ("build_meter_profiles", "build_validated_days")
+FEATURES = (*VALIDATION, "build_customer_days", "build_customer_months", "build_area_loads")
 TRAINING = ("train_segments", "train_usage_forecast")
 SCORES = (
     "score_segments",
@@ -30,4 +31,6 @@ def places(home: str) -> dict[str, str]:
         "WATTLAKE_TRACKING__URI": f"sqlite:///{home}/mlflow.db",
         "WATTLAKE_TRACKING__ARTIFACTS": f"{home}/mlartifacts",
         "WATTLAKE_QUALITY__DOCS": f"{home}/docs",
+        # the registers of the generated province count by the periods of this tariff
+        "WATTLAKE_VALIDATION__REGISTER_TARIFF": "COM-TOU",
     }

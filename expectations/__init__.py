@@ -17,9 +17,11 @@ from expectations.mart import (
     PUBLICATIONS_SUITE,
 )
 from expectations.meter_days import METER_DAYS_SUITE
+from expectations.meter_profiles import METER_PROFILES_SUITE
 from expectations.reference import CALENDAR_SUITE, TARIFFS_SUITE, WEATHER_HOURS_SUITE
 from expectations.register_readings import REGISTER_READINGS_SUITE
 from expectations.rule import Rule, Suite
+from expectations.validated_days import VALIDATED_DAYS_SUITE
 
 SUITES: dict[str, Suite] = {
     suite.table: suite
@@ -35,6 +37,8 @@ SUITES: dict[str, Suite] = {
         CALENDAR_SUITE,
         WEATHER_HOURS_SUITE,
         TARIFFS_SUITE,
+        METER_PROFILES_SUITE,
+        VALIDATED_DAYS_SUITE,
         CUSTOMER_DAYS_SUITE,
         CUSTOMER_MONTHS_SUITE,
         AREA_LOADS_SUITE,

@@ -11,7 +11,6 @@ from jobs.runtime.errors import DataError
 from jobs.runtime.receiving import Source, Step
 from jobs.transforms.meter_days import with_installation
 from schemas.core import CORE
-from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 
@@ -23,7 +22,8 @@ def _installed(ctx: "Context") -> Step:
     """Look up where each meter is installed."""
     if not ctx.lake.exists(METERING_POINTS):
         raise DataError("No metering points are loaded yet, so no meter is known: run ingest_metering_points first.")
-    return lambda rows: with_installation(rows, ctx.lake.read(METERING_POINTS), ctx.lake.read(CUSTOMERS))
+    points = ctx.lake.read(METERING_POINTS)
+    return lambda rows: with_installation(rows, points)
 
 
 _STEPS = {METER_DAYS.name: (_installed,)}

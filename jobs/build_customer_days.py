@@ -1,4 +1,4 @@
-"""Make customer days: readings, registers and master data -> features.customer_days, a customer and a local date.
+"""Make customer days: validated meter days, master data, weather -> features.customer_days, a customer and a date.
 
 Only days which depend on deliveries not taken up yet are made again: late and corrected readings, swaps, multipliers
 corrected backwards, new tariffs, weather. A rerun finds nothing new; a run that was killed is made again whole.
@@ -12,6 +12,7 @@ from expectations.features import CUSTOMER_DAYS_SUITE
 from jobs.kernels.customer_curves import day_measures
 from jobs.kernels.tou_periods import tou_periods
 from jobs.runtime.context import Context
+from jobs.runtime.errors import UserError
 from jobs.transforms.changes import (
     DAY_FEEDS,
     FAR_REACHING,
@@ -26,6 +27,7 @@ from jobs.transforms.changes import (
     touched_dates,
 )
 from jobs.transforms.customer_days import customer_days, lines_of, no_longer_there, where_keys
+from jobs.transforms.validated_days import VALIDATION_FEEDS
 from schemas.features import CUSTOMER_DAYS
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ def run(ctx: Context) -> str:
     changes = ctx.lake.new_changes(ctx.job, DAY_FEEDS)
     if not changes:
         return "nothing new"
+    if ctx.lake.new_changes("build_validated_days", VALIDATION_FEEDS):
+        raise UserError(f"Meter days have to be validated before: run build_validated_days --date {ctx.date} first.")
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_DAYS))
     ctx.expect_rows(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)

@@ -23,6 +23,7 @@ from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 from schemas.ops import DELIVERIES, RECONCILIATION
 from schemas.register_readings import REGISTER_READINGS
+from schemas.validated_days import VALIDATED_DAYS
 
 
 def run(ctx: Context) -> str:
@@ -36,6 +37,7 @@ def run(ctx: Context) -> str:
     truth = ctx.spark.read.parquet(str(ledger / "truth")).where(f"usage_date <= DATE'{ctx.date}'")
     recorded = Recorded(
         meter_days=ctx.lake.read(METER_DAYS),
+        validated=ctx.lake.read(VALIDATED_DAYS),
         versions=ctx.lake.read(TABLES["core.meter_day_versions"]),
         quarantined=ctx.lake.read(QUARANTINES[METER_DAYS.name]),
         readings=ctx.lake.read(REGISTER_READINGS),

@@ -4,9 +4,19 @@ from schemas.core import CORE
 from schemas.customers import CUSTOMER_IDENTITIES
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
-from schemas.ops import CONSUMPTIONS, DELIVERIES, JOB_RUNS, QUARANTINE_ACTIONS, RECONCILIATION, RULE_RESULTS
+from schemas.meter_profiles import METER_PROFILES
+from schemas.ops import (
+    CONSUMPTIONS,
+    DELIVERIES,
+    JOB_RUNS,
+    QUARANTINE_ACTIONS,
+    RECONCILIATION,
+    REVALIDATIONS,
+    RULE_RESULTS,
+)
 from schemas.quarantine import QUARANTINES
 from schemas.table import Column, Table
+from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 from schemas.versions import REPEATS, VERSIONS
 
 TABLES: dict[str, Table] = {
@@ -14,6 +24,9 @@ TABLES: dict[str, Table] = {
     for table in (
         *CORE,
         CUSTOMER_IDENTITIES,
+        METER_PROFILES,
+        VALIDATED_DAYS,
+        REVALIDATED_DAYS,
         CUSTOMER_DAYS,
         CUSTOMER_MONTHS,
         AREA_LOADS,
@@ -29,6 +42,7 @@ TABLES: dict[str, Table] = {
         QUARANTINE_ACTIONS,
         JOB_RUNS,
         CONSUMPTIONS,
+        REVALIDATIONS,
         *VERSIONS.values(),
         *REPEATS.values(),
         *QUARANTINES.values(),

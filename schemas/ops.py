@@ -134,3 +134,18 @@ CONSUMPTIONS = Table(
     write="append",
     deletion_vectors=False,
 )
+
+REVALIDATIONS = Table(
+    name="ops.revalidations",
+    comment="Validated days made again beside those which deliveries name: what has to be made of them anew",
+    key=("revalidation_id",),
+    columns=(
+        Column("revalidation_id", STRING, "Run which made them, named by the deliveries that it took up"),
+        Column("run_date", DATE, "Date of the run"),
+        Column("received_at", INSTANT, "When the last of these deliveries came in, UTC"),
+        Column("touched_dates", ArrayType(DATE), "Local dates of the days"),
+        Column("days", LONG, "How many meter days"),
+    ),
+    write="append",
+    deletion_vectors=False,
+)

@@ -10,6 +10,8 @@ OWN_PROFILE_SCALED = 6
 CLASS_PROFILE = 7
 CLASS_PROFILE_SCALED = 8
 EDITED = 9
+MENDED = 10
+SPREAD = 11
 
 # an estimate by a method, and by the same method with the day adding up to the meter's registers
 SCALED = {
@@ -29,6 +31,8 @@ MEANING = {
     CLASS_PROFILE: "estimated here: the profile of the customer's usage class at the level of the meter",
     CLASS_PROFILE_SCALED: "estimated here: the class profile, scaled so that the day adds up to the registers",
     EDITED: "entered or changed by a person, with user and reason",
+    MENDED: "measured, and turned from power into energy here, as the registers show that it was sent in kW",
+    SPREAD: "estimated here: the measured energy of a longer interval, spread over these like the meter's own profile",
 }
 
 # what a feed maps its source's codes to

@@ -1,10 +1,11 @@
-"""One Spark session for all tests that need one: two cores, its own warehouse, Delta on."""
+"""One Spark session for all tests of a process that need one, and how tests are shared out between processes."""
 
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -14,6 +15,37 @@ from tests.province import province, province_before_second_day, site
 __all__ = ["province", "province_before_second_day", "site", "spark"]
 
 JARS = Path(__file__).parents[1] / ".wattlake" / "jars"
+# the folders whose tests take longest, in the order in which they are to begin
+_LONGEST = ("jobs", "dags", "scenarios", "real")
+# files whose tests share a province which takes minutes to make
+_OF_PROVINCE = {
+    "tests/dags/test_gate.py",
+    *(f"tests/jobs/test_{name}.py" for name in ("kill", "mart_readers", "rerun", "vault")),
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out by file, and leave those of the province to one process (pytest-xdist)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "province" if file in _OF_PROVINCE else file
+
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    folder = Path(__file__).parent
+
+    def begins(item: pytest.Item) -> int:
+        part = item.path.relative_to(folder).parts[0]
+        return _LONGEST.index(part) if part in _LONGEST else len(_LONGEST)
+
+    items.sort(key=lambda item: (begins(item), item.nodeid.split("::", 1)[0] not in _OF_PROVINCE))
 
 
 @pytest.fixture(scope="session")

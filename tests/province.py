@@ -30,7 +30,8 @@ INGEST = (
     "ingest_payments",
     "ingest_complaints",
 )
-BUILD = ("build_customer_days", "build_customer_months", "build_area_loads")
+VALIDATE = ("build_meter_profiles", "build_validated_days")
+BUILD = (*VALIDATE, "build_customer_days", "build_customer_months", "build_area_loads")
 TRAIN = ("train_segments", "train_usage_forecast")
 SCORE = ("score_segments", "score_usage_forecast")
 PUBLISH = ("publish_customer_tables",)

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.curve_metrics import COLUMNS, metrics
 from schemas.quality_codes import MEASURED, MISSING, NAMES
 
 Bools = npt.NDArray[np.bool_]
@@ -15,7 +14,12 @@ Ints = npt.NDArray[np.int64]
 Kwh = npt.NDArray[np.float64]
 
 # columns added for the rules: name, "int" or "float"
-METRIC_COLUMNS = (*COLUMNS, ("conflict_count", "int"), ("surplus_count", "int"), ("source_rows", "int"))
+METRIC_COLUMNS = (
+    ("negative_count", "int"),
+    ("conflict_count", "int"),
+    ("surplus_count", "int"),
+    ("source_rows", "int"),
+)
 
 # far below what a dial shows: without the noise of adding binary fractions
 _TOTAL_DECIMALS = 6
@@ -68,7 +72,7 @@ def curve_columns(kwh: Kwh, interval_minutes: int, counts: Counts, quality: Code
         "measured_count": pa.array(points - missing_count - estimated_count),
         "estimated_count": pa.array(estimated_count),
         "missing_count": pa.array(missing_count),
-        **metrics(kwh, missing, missing_count),
+        "negative_count": pa.array((kwh < 0).sum(axis=0, dtype=np.int32)),
         "conflict_count": pa.array(counts.conflict_count),
         "surplus_count": pa.array(counts.surplus_count),
         "source_rows": pa.array(counts.source_rows),

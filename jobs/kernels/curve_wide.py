@@ -6,7 +6,7 @@ does not grow with it. Points are parsed straight to numbers; only rows that hol
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import takewhile
@@ -40,10 +40,15 @@ _PIECE_BYTES = 12 * 1024**2
 _MINUTES_A_DAY = 1440
 # what stands for the number of the interval in a format of headers
 _NUMBER = "{n}"
+# what a core's cache takes while it parses: a line of points is far shorter
+_BLOCK_BYTES = 1024**2
 # every calendar knows these dates and the next ones
 _FIRST_DATE, _LAST_DATE = date(2, 1, 1).toordinal(), date(9998, 1, 1).toordinal()
 # so many different words in the place of numbers are learned; a file with more is read as text piece by piece
 _MOST_WORDS = 32
+# by feed, the words that its last file had in the place of numbers: the next one most likely has them too, and to find
+# a word costs as much as to parse the piece. What is read is the same without them.
+_LEARNED: dict[str, tuple[str, ...]] = {}
 _WORD = re.compile(r"conversion error to \w+: invalid value '(.*)'$", re.DOTALL)
 
 
@@ -201,7 +206,8 @@ class _Reader:
 
     def __init__(self, file: Delimited, feed: Feed, points: list[str], sources: list[str]) -> None:
         self._file, self._feed, self._points, self._sources = file, feed, points, sources
-        self._words: list[str] = []
+        self._words = list(_LEARNED.get(feed.name, ()))
+        self._ends: tuple[pa.Buffer, Ints] | None = None
         curve = feed.curve
         self._factor = curve.scale * (curve.interval_minutes / 60 if curve.unit == "kW" else 1.0)
 
@@ -275,13 +281,16 @@ class _Reader:
         types = dict.fromkeys(self._sources, pa.string()) | dict.fromkeys(self._points, pa.float64())
         while True:
             try:
-                table = read_columns(self._file, body, types, first_row=first_row, null_values=self._words)
+                table = self._columns(body, types, first_row, self._words)
                 break
             except pa.ArrowInvalid as error:
                 word = _WORD.search(str(error))
                 if not word or word[1] in ["", *self._words] or len(self._words) == _MOST_WORDS:
+                    # words which never come again are no use to the next file
+                    _LEARNED.pop(self._feed.name, None)
                     return None
                 self._words.append(word[1])
+                _LEARNED[self._feed.name] = tuple(self._words)
         kwh = np.stack([_filled(table.column(point)) for point in self._points])
         valid = sum(len(column) - column.null_count for column in table.select(self._points).columns)
         # Arrow reads the words nan and inf as numbers
@@ -313,18 +322,30 @@ class _Reader:
 
     def _raw_rows(self, body: pa.Buffer, rows: int, places: Ints) -> pa.Table:
         """The texts, as written, of some of the rows of a piece."""
-        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
-        if body.size and (not ends.size or ends[-1] != body.size):
-            ends = np.append(ends, body.size)
+        ends = self._line_ends(body)
         if len(ends) != rows:  # some lines are empty or end otherwise: rows are not lines
             return self._raw(body, 1).take(pa.array(places))
         begins = np.concatenate([[0], ends[:-1]])
         view = memoryview(body)
         return self._raw(pa.py_buffer(b"".join(view[begins[row] : ends[row]] for row in places)), 1)
 
+    def _line_ends(self, body: pa.Buffer) -> Ints:
+        """Where the lines of a piece end; kept for the piece, of which rows may be read again twice."""
+        if self._ends is None or self._ends[0] is not body:
+            ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
+            if body.size and (not ends.size or ends[-1] != body.size):
+                ends = np.append(ends, body.size)
+            self._ends = (body, ends)
+        return self._ends[1]
+
     def _raw(self, body: pa.Buffer, first_row: int) -> pa.Table:
         types = dict.fromkeys([*self._sources, *self._points], pa.string())
-        return read_columns(self._file, body, types, first_row=first_row)
+        return self._columns(body, types, first_row)
+
+    def _columns(
+        self, body: pa.Buffer, types: dict[str, pa.DataType], first_row: int, words: Sequence[str] = ()
+    ) -> pa.Table:
+        return read_columns(self._file, body, types, first_row=first_row, null_values=words, block_bytes=_BLOCK_BYTES)
 
 
 def _filled(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:

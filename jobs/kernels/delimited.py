@@ -130,11 +130,12 @@ def read_columns(
     first_row: int = 1,
     null_values: Sequence[str] = (),
     newlines_in_values: bool = False,
+    block_bytes: int = _BLOCK_BYTES,
 ) -> pa.Table:
     """The columns named in `types`, from lines `body` of the file which begin with data row `first_row`.
 
     Strings are as written, null where nothing is. BadFile with its number for a row of another width; ArrowInvalid
-    where a value does not fit its type.
+    where a value does not fit its type. No line is longer than `block_bytes`.
     """
     places = {name: str(n) for n, name in enumerate(file.header) if name in types}
     if body.size == 0:
@@ -151,7 +152,7 @@ def read_columns(
             csv.ReadOptions(
                 # with threads the rows of an error are not numbered; the workers are parallel already
                 use_threads=False,
-                block_size=min(body.size, _BLOCK_BYTES),
+                block_size=min(body.size, block_bytes),
                 column_names=[str(n) for n in range(len(file.header))],
             ),
             csv.ParseOptions(delimiter=file.delimiter, newlines_in_values=newlines_in_values, invalid_row_handler=skip),

@@ -13,6 +13,10 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
 from jobs.runtime.receiving import Received
+from jobs.runtime.wide_rows import NARROW, broken_rows, judged_rows, with_arrays
+
+# so many whole rows go through the driver, where that saves a merge
+MOST_IN_DRIVER = 100_000
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -61,8 +65,15 @@ class Plan:
     # what is to be brought up to date beside core: values which gave way, those which were said again
     has_versions: bool = False
     has_repeats: bool = False
+    # whether they are to be merged: one of them is there already, as it was or to be taken out, or they are many
+    merges_versions: bool = True
+    merges_repeats: bool = True
     # whether a key loses the value that holds
     has_withdrawn: bool = False
+    # of a batch of wide rows, how many are new and appended (wide_files.py)
+    to_append: int = 0
+    # and whether others of them take the place of a row which is held
+    has_merged: bool = False
     # (delivery id, checksum of its manifest) of the batch
     deliveries: list[tuple[str, str]] = field(default_factory=list)
 
@@ -97,12 +108,30 @@ class Judged:
     plan: Plan
     resumed: bool
 
+    def app_id(self, step: str) -> str:
+        """Name of a write of the batch which is to happen once for all time."""
+        return f"{self.received.feed.name}-{self.received.staging.name}-{step}"
+
+    @property
+    def are_wide(self) -> bool:
+        """Whether the rows are staged without their arrays (wide_rows.py)."""
+        return (self.received.staging / NARROW).is_dir()
+
     @property
     def rows(self) -> "DataFrame":
-        """The staged rows of deliveries which are not refused."""
-        rows = self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
-        refused = sorted(self.plan.refused)
-        return rows.where(~F.col("delivery_id").isin(refused)) if refused else rows
+        """The staged rows of deliveries which are not refused; wide ones without their arrays."""
+        if self.are_wide:
+            rows = judged_rows(self.received)
+        else:
+            rows = self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
+        return self._of_taken(rows)
+
+    @property
+    def broken(self) -> "DataFrame":
+        """The rows which broke an error rule, few of all, with all their columns."""
+        if self.are_wide:
+            return self._of_taken(broken_rows(self.received))
+        return self.rows.where("size(broken_rules) > 0")
 
     @property
     def good(self) -> "DataFrame":
@@ -113,6 +142,14 @@ class Judged:
     def void(self) -> "DataFrame":
         """Rows which broke no error rule, of cancelled deliveries."""
         return self._passed.where(self._is_cancelled)
+
+    def whole(self, rows: "DataFrame") -> "DataFrame":
+        """The given rows, few of the staged ones, with all their columns."""
+        return with_arrays(self.received, rows) if self.are_wide else rows
+
+    def _of_taken(self, rows: "DataFrame") -> "DataFrame":
+        refused = sorted(self.plan.refused)
+        return rows.where(~F.col("delivery_id").isin(refused)) if refused else rows
 
     @property
     def _passed(self) -> "DataFrame":

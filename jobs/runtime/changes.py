@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from jobs.runtime.books import Books
-from schemas.ops import CONSUMPTIONS, DELIVERIES
+from schemas.ops import CONSUMPTIONS, DELIVERIES, REVALIDATIONS
+
+# stands beside the feeds: days which were validated anew although no delivery names them
+REVALIDATED = "validated_days"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class ChangeBook:
             and row["business_date"] <= self._until
             and (row["feed"], row["delivery_id"], row["manifest_sha256"]) not in consumed
         ]
+        if REVALIDATED in feeds:
+            rows += [row for row in self._revalidations() if (REVALIDATED, row["delivery_id"], "") not in consumed]
         rows.sort(key=lambda row: (row["received_at"], row["delivery_id"]))
         return [
             Change(
@@ -57,6 +63,22 @@ class ChangeBook:
                 tuple(row.get("cancels") or ()),
             )
             for row in rows
+        ]
+
+    def _revalidations(self) -> list[dict[str, Any]]:
+        """As rows of a ledger of deliveries."""
+        return [
+            {
+                "feed": REVALIDATED,
+                "delivery_id": row["revalidation_id"],
+                "manifest_sha256": "",
+                "business_date": row["run_date"],
+                "received_at": row["received_at"],
+                "touched_dates": row["touched_dates"],
+                "rows_stated": row["days"],
+            }
+            for row in self._books.read(REVALIDATIONS)
+            if row["run_date"] <= self._until
         ]
 
     def mark(self, job: str, changes: Sequence[Change]) -> None:

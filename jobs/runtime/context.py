@@ -3,7 +3,9 @@
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -58,6 +60,15 @@ class Context:
         self._tell_session(session)
         return session
 
+    @contextmanager
+    def few(self, rows: int) -> Iterator[None]:
+        """What works on so many rows of a job which works on many; interpreted where they are few."""
+        from jobs.runtime.session import interpret
+
+        interpret(self.spark, is_wanted=rows < self.settings.spark.compile_from_rows)
+        yield
+        self._tell_session(self.spark)
+
     def _tell_session(self, session: "SparkSession") -> None:
         from jobs.runtime.session import interpret
 
@@ -86,6 +97,13 @@ class Context:
         from jobs.runtime.tracking import Tracking
 
         return Tracking(self.settings, self.date, self.lake)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Say in the log how many seconds a step of the job took; for a person and the benchmark, no job reads it."""
+        begun = time.perf_counter()
+        yield
+        self.log.info("%s: %.2f s", name, time.perf_counter() - begun)
 
     def stage(self, rows: "DataFrame", name: str) -> "DataFrame":
         """The rows, worked out once however often they are read; forgotten when the job ends.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from jobs.runtime.batch import Counts, Judged, Plan
+from jobs.runtime.batch import MOST_IN_DRIVER, Counts, Judged, Plan
 from jobs.runtime.cancellations import brought_by, earliest
 from jobs.runtime.errors import DataError
 from jobs.runtime.identities import load_keys
@@ -28,6 +28,7 @@ from jobs.runtime.meeting import meet
 from jobs.runtime.reading import read_deliveries
 from jobs.runtime.receiving import Received, Source, receive
 from jobs.runtime.replay import finish_replays, is_replay
+from jobs.runtime.wide_rows import are_wide, stage_wide
 from jobs.runtime.writing import stage_judged, stop_on_batch_rules, write_rows
 from schemas import QUARANTINES, Table
 from schemas.feed import Feed
@@ -70,13 +71,14 @@ def judge(received: Received, suite: "Suite", table: Table) -> Judged:
     if plan_file.exists():
         received.ctx.log.warning("finishing a run which was interrupted")
         return Judged(received, suite, Plan.read(plan_file), resumed=True)
-    _stage(received, suite, table)
     judged = Judged(received, suite, Plan(), resumed=False)
+    patterns = _stage(judged, table)
     judged.plan.deliveries = [(d.delivery_id, d.manifest_sha256) for d in received.deliveries]
-    _survey(judged, table)
+    _survey(judged, patterns)
     _find_cancelled(judged)
     stop_on_batch_rules(judged)
-    meet(judged, table)
+    with received.ctx.step("meeting"):
+        meet(judged, table)
     judged.plan.write(plan_file)
     return judged
 
@@ -101,20 +103,27 @@ def _finish_interrupted(received: Received, suite: "Suite", table: Table) -> Non
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stage(received: Received, suite: "Suite", table: Table) -> None:
+def _stage(judged: Judged, table: Table) -> Sequence[Any]:
+    """Stage the rows; how many of each delivery, file and date broke which rules."""
+    received, suite = judged.received, judged.suite
     ctx = received.ctx
+    # what a run that was killed before its plan has left
+    shutil.rmtree(received.staging, ignore_errors=True)
+    if are_wide(received, suite):
+        return stage_wide(received, suite, table)
     keys = load_keys(ctx.settings.secrets, ctx.settings.lake.root)
     rows = read_deliveries(ctx.spark, received.deliveries, received.feed, received.readers, keys)
-    stage_judged(received, rows, suite, table)
+    with ctx.step("reading and rules"):
+        stage_judged(received, rows, suite, table)
+        return _patterns(judged, table)
 
 
-def _survey(judged: Judged, table: Table) -> None:
-    """One pass over the staged rows: counts by delivery, file, date and broken rules; refusals."""
-    received, plan = judged.received, judged.plan
+def _patterns(judged: Judged, table: Table) -> Sequence[Any]:
+    """One pass over the staged rows: counts by delivery, file, date and broken rules."""
     dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
     # several rows of the file may make one of the table: the reader counts them
     source_rows = F.sum("source_rows") if "source_rows" in judged.rows.columns else F.count("*")
-    patterns = (
+    return (
         judged.rows.groupBy(
             "delivery_id", "source_file", "file_error", "extra_columns", "broken_rules", "flags", dated.alias("on_date")
         )
@@ -125,6 +134,11 @@ def _survey(judged: Judged, table: Table) -> None:
         )
         .collect()
     )
+
+
+def _survey(judged: Judged, patterns: Sequence[Any]) -> None:
+    """What the counts say of the deliveries: which are refused, and what becomes of the others' rows."""
+    received, plan = judged.received, judged.plan
     _warn_of_extra_columns(received, patterns)
     plan.refused = _refusals(received, patterns)
     _refuse_by_share(judged, patterns)
@@ -225,7 +239,8 @@ def merge(judged: Judged, table: Table) -> str:
         counts.check(name)
     if plan.counts:
         _write(judged, table)
-    _close_books(judged)
+    with ctx.step("books"):
+        _close_books(judged)
     if received.deliveries:
         shutil.rmtree(received.staging, ignore_errors=True)
     refused = {**plan.refused, **{delivery.delivery_id: why for delivery, why in received.refusals}}
@@ -250,25 +265,37 @@ def merge(judged: Judged, table: Table) -> str:
 
 
 def _write(judged: Judged, table: Table) -> None:
-    plan, lake = judged.plan, judged.received.ctx.lake
-    if any(counts.quarantined for counts in plan.counts.values()):
-        lake.insert_missing(_refused_rows(judged), QUARANTINES[table.name])
-    if plan.undone:
-        _cancel_quarantined(judged, table)
-    write_rows(judged, table)
+    plan = judged.plan
+    step = judged.received.ctx.step
+    with step("quarantine"):
+        if any(counts.quarantined for counts in plan.counts.values()):
+            _quarantine(judged, QUARANTINES[table.name])
+        if plan.undone:
+            _cancel_quarantined(judged, table)
+    with step("merge"):
+        write_rows(judged, table)
+
+
+def _quarantine(judged: Judged, refused: Table) -> None:
+    """Put the refused rows there; those which are there already stay as they are."""
+    lake, counts = judged.received.ctx.lake, judged.plan.counts
+    are_few = sum(count.quarantined for count in counts.values()) <= MOST_IN_DRIVER
+    if not are_few or lake.holds(refused, "delivery_id", counts):
+        lake.insert_missing(_refused_rows(judged), refused)
+    else:
+        lake.append_once(_refused_rows(judged), refused, judged.app_id("quarantine"))
 
 
 def _refused_rows(judged: Judged) -> "DataFrame":
     """Rows for quarantine: held, or cancelled with their delivery."""
     plan = judged.plan
-    rows = judged.rows.where("size(broken_rules) > 0")
     by = {name: by for name, (_, by) in plan.cancelled.items() if name in plan.counts}
     status, settled_by = F.lit("held"), F.lit(None).cast("string")
     for name, cancelled_by in sorted(by.items()):
         is_of_it = F.col("delivery_id") == name
         status = F.when(is_of_it, F.lit("cancelled")).otherwise(status)
         settled_by = F.when(is_of_it, F.lit(cancelled_by)).otherwise(settled_by)
-    return rows.withColumns({"quarantine_status": status, "settled_by": settled_by})
+    return judged.broken.withColumns({"quarantine_status": status, "settled_by": settled_by})
 
 
 def _cancel_quarantined(judged: Judged, table: Table) -> None:

@@ -4,15 +4,18 @@ SQL and DataFrames only, so that a job runs in its own session or at a Spark Con
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
+from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from jobs.runtime.errors import UserError
@@ -65,6 +68,16 @@ class Lake:
         """Delta version of the table now; None when it does not exist."""
         return DeltaTable(str(self.path(table))).version() if self.exists(table) else None
 
+    def holds(self, table: Table, column: str, values: Collection[str]) -> bool:
+        """Whether any row has one of the values, found without a session; the log tells most files which have not."""
+        if not values or not self.exists(table):
+            return False
+        held = QueryBuilder().register("held", DeltaTable(str(self.path(table))))
+        listed = ", ".join(sorted(map(_sql_text, values)))
+        return (
+            pa.table(held.execute(f'SELECT 1 FROM held WHERE "{column}" IN ({listed}) LIMIT 1').read_all()).num_rows > 0
+        )
+
     def rows_held(self, table: Table) -> int:
         """About how many rows the table holds, from its log alone; rows deleted since they were written still count."""
         if not self.exists(table):
@@ -102,7 +115,7 @@ class Lake:
             f"CREATE TABLE IF NOT EXISTS {self._sql_name(table)} ({columns}) USING DELTA {partitioned} "
             f"COMMENT '{_quoted(table.comment)}' "
             f"TBLPROPERTIES ('delta.enableDeletionVectors' = '{vectors}', "
-            f"'delta.dataSkippingStatsColumns' = '{','.join(_stats_columns(table))}')"
+            f"'delta.dataSkippingStatsColumns' = '{','.join(stats_columns(table))}')"
         )
 
     def _add_columns(self, table: Table) -> None:
@@ -118,6 +131,49 @@ class Lake:
         """Append rows whose partition holds none yet: the fast way in for new dates."""
         self.create(table)
         self._selected(rows, table).write.format("delta").mode("append").save(str(self.path(table)))
+
+    def append_once(self, rows: DataFrame, table: Table, app_id: str) -> None:
+        """Append rows, few enough for the driver, whose keys are not held; once for all time, see `once`."""
+        self.create(table)
+        if not self.has_happened(table, app_id):
+            schema = to_arrow_schema(table.struct, timezone="UTC")
+            write_deltalake(
+                str(self.path(table)),
+                self._selected(rows, table).toArrow().cast(schema),
+                mode="append",
+                commit_properties=CommitProperties(app_transactions=[Transaction(app_id, 1)]),
+            )
+
+    def has_happened(self, table: Table, app_id: str) -> bool:
+        """Whether a write which is to happen once for all time is in the table."""
+        return self.exists(table) and DeltaTable(str(self.path(table))).transaction_version(app_id) is not None
+
+    def append_files(self, table: Table, files: Sequence[Mapping[str, Any]], app_id: str) -> None:
+        """Make files in the table's folder part of it, in one commit and once for all time; see `once`.
+
+        A file has path (below the folder), size, modified (ms), on_date (its partition) and stats (as the log has it).
+        """
+        held = DeltaTable(str(self.path(table)))
+        (column,) = table.partitioned_by
+        added = [
+            AddAction(
+                path=file["path"],
+                size=file["size"],
+                partition_values={column: None if file["on_date"] is None else file["on_date"].isoformat()},
+                modification_time=file["modified"],
+                data_change=True,
+                stats=file["stats"],
+            )
+            for file in files
+        ]
+        # of two who write under one id the second finds a conflict
+        held.create_write_transaction(
+            added,
+            "append",
+            held.schema(),
+            partition_by=[column],
+            commit_properties=CommitProperties(app_transactions=[Transaction(app_id, 1)]),
+        )
 
     @_retry_conflicts
     def upsert(self, rows: DataFrame, table: Table) -> None:
@@ -252,6 +308,13 @@ class Lake:
         held = {entry[column] for entry in DeltaTable(str(self.path(table))).partitions()}
         return {value for value in values if str(value) in held}
 
+    def partition_dates(self, table: Table) -> list[date]:
+        """The dates by which a table is partitioned and which hold at least one file, in order, from the log alone."""
+        if not self.exists(table):
+            return []
+        (column,) = table.partitioned_by
+        return sorted({date.fromisoformat(entry[column]) for entry in DeltaTable(str(self.path(table))).partitions()})
+
     @staticmethod
     def _selected(rows: DataFrame, table: Table, *further: str) -> DataFrame:
         """Exactly the declared columns, cast to the declared types, and `further` ones; what a frame lacks is null."""
@@ -262,7 +325,7 @@ class Lake:
         )
 
 
-def _stats_columns(table: Table) -> Iterable[str]:
+def stats_columns(table: Table) -> Iterable[str]:
     """Columns with file statistics: key and provenance. Statistics of arrays cost and never help."""
     names = [
         *(n for n in table.key if n not in table.partitioned_by),
@@ -273,6 +336,10 @@ def _stats_columns(table: Table) -> Iterable[str]:
 
 def _literal(value: Any) -> str:
     return f"DATE'{value.isoformat()}'" if isinstance(value, date) else f"'{_quoted(str(value))}'"
+
+
+def _sql_text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _quoted(text: str) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from jobs.runtime.batch import Judged
+from jobs.runtime.batch import MOST_IN_DRIVER, Judged
+from jobs.runtime.wide_rows import OUTCOMES
 from schemas import REPEATS, VERSIONS, Table
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def meet(judged: Judged, table: Table) -> None:
     """
     lake, plan = judged.received.ctx.lake, judged.plan
     held: DataFrame | None = None
+    found: set[str] | None = None
     if table.partitioned_by:
         found = lake.partitions_held(table, plan.dates)
         if not judged.received.ctx.are_rows_few:
@@ -39,36 +41,86 @@ def meet(judged: Judged, table: Table) -> None:
         held = lake.read(table).where(is_on(table, found)) if found else None
     elif lake.exists(table):
         held = lake.read(table)
-    meeting = _keys_that_meet(judged, table, held)
-    if meeting is None:
+    meeting = _keys_that_meet(judged, table, held, found)
+    dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
+    told = (
+        meeting.groupBy(dated.alias("on_date"))
+        .agg(F.max("is_held").alias("is_held"), F.count("*").alias("row_count"))
+        .collect()
+    )
+    if not told:
         plan.met = False
         for counts in plan.counts.values():
             counts.accepted = counts.read - counts.quarantined
+        plan.to_append = sum(counts.accepted for counts in plan.counts.values())
         return
-    _count(judged, table, meeting, held)
-    _stage_lines(judged, table, meeting, held)
+    if held is not None and table.partitioned_by:
+        dates = sorted(row.on_date.isoformat() for row in told if row.is_held)
+        held = _held_that_meet(judged, table, meeting, held, dates)
+    delivered = _delivered_that_meet(judged, table, meeting)
+    with judged.received.ctx.few(sum(row.row_count for row in told)):
+        _count(judged, table, delivered, meeting, held)
+        _stage_lines(judged, table, delivered, meeting, held)
 
 
-def _keys_that_meet(judged: Judged, table: Table, held: "DataFrame | None") -> "DataFrame | None":
-    """Keys of good rows which occur more than once or are held, and of cancelled values; None where there are none."""
+def _keys_that_meet(
+    judged: Judged, table: Table, held: "DataFrame | None", dates: Collection[str] | None
+) -> "DataFrame":
+    """Keys of good rows which occur more than once or are held, and of cancelled values.
+
+    is_held: a good row meets one that is held; what others meet is not told. `dates` are those of the held rows.
+    """
     lake, plan = judged.received.ctx.lake, judged.plan
     rows = judged.good.select(*table.key)
-    keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key)
+    keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key, F.lit(False).alias("is_held"))
     if held is not None:
-        keys = keys.unionByName(held.select(*table.key).join(rows, list(table.key), "left_semi")).distinct()
+        if dates is not None:
+            # few of many: staged, Spark knows how few they are, and does not move what is held to meet them
+            rows = _staged(judged, rows.where(is_on(table, dates)), "near")
+        met = held.select(*table.key).join(rows, list(table.key), "left_semi")
+        keys = keys.unionByName(met.withColumn("is_held", F.lit(True)))
     if plan.cancelled.keys() & plan.counts.keys():
-        keys = keys.unionByName(judged.void.select(*table.key)).distinct()
+        keys = keys.unionByName(judged.void.select(*table.key, F.lit(False).alias("is_held")))
     if plan.undone:
         is_undone = F.col("delivery_id").isin(plan.undone)
         stored = [lake.read(other) for other in (VERSIONS[table.name], REPEATS[table.name]) if lake.exists(other)]
         for frame in (*([] if held is None else [held]), *stored):
-            keys = keys.unionByName(frame.where(is_undone).select(*table.key))
-        keys = keys.distinct()
-    folder = str(judged.received.staging / "meeting")
-    keys.write.mode("overwrite").parquet(folder)
+            keys = keys.unionByName(frame.where(is_undone).select(*table.key, F.lit(False).alias("is_held")))
     # read back: a frame cannot be told from its own origin where the two are joined
-    meeting = judged.received.ctx.spark.read.schema(keys.schema).parquet(folder)
-    return None if meeting.isEmpty() else meeting
+    return _staged(judged, keys.groupBy(*table.key).agg(F.max("is_held").alias("is_held")), "meeting")
+
+
+def _held_that_meet(
+    judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame", dates: Collection[str]
+) -> "DataFrame | None":
+    """The held rows of the keys that meet, staged; None where there are none.
+
+    Only the `dates` on which good rows meet some are read, as whole rows are many times what keys are.
+    """
+    plan = judged.plan
+    if not plan.undone and not plan.cancelled.keys() & plan.counts.keys():
+        if not dates:
+            return None
+        held = held.where(is_on(table, dates))
+    return _staged(judged, _same_key(held, meeting, table, "left_semi"), "held")
+
+
+def _delivered_that_meet(judged: Judged, table: Table, meeting: "DataFrame") -> "DataFrame":
+    """The good rows of the keys that meet, whole, and those of cancelled deliveries."""
+    plan = judged.plan
+    rows = judged.good
+    if plan.cancelled.keys() & plan.counts.keys():
+        rows = rows.unionByName(judged.void)
+    met = judged.whole(_same_key(rows, meeting, table, "left_semi"))
+    # of few rows it costs less to look them up twice
+    return met if judged.received.ctx.are_rows_few else _staged(judged, met, "delivered")
+
+
+def _staged(judged: Judged, rows: "DataFrame", name: str) -> "DataFrame":
+    """The rows, written beside the plan and read back."""
+    folder = str(judged.received.staging / name)
+    rows.write.mode("overwrite").parquet(folder)
+    return judged.received.ctx.spark.read.schema(rows.schema).parquet(folder)
 
 
 def _same_key(rows: "DataFrame", keys: "DataFrame", table: Table, how: str) -> "DataFrame":
@@ -91,30 +143,45 @@ def _values_hash(table: Table) -> Any:
 # -- counts -----------------------------------------------------------------------------------------------------------
 
 
-def _count(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> None:
+def _count(
+    judged: Judged, table: Table, delivered: "DataFrame", meeting: "DataFrame", held: "DataFrame | None"
+) -> None:
     """Add to the plan's counts what becomes of the good rows; a value that is cancelled holds as little as a repeat."""
     plan = judged.plan
-    folder = str(judged.received.staging / "outcomes")
-    _outcomes(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
-    outcomes = judged.received.ctx.spark.read.parquet(folder)
-    alone = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count()
-    for row in alone.collect():
-        plan.counts[row.delivery_id].accepted += row["count"]
-    for row in outcomes.where("NOT is_held").groupBy("delivery_id", "outcome").count().collect():
+    outcomes = _staged(judged, _outcomes(judged, table, delivered, meeting, held), OUTCOMES)
+    told = outcomes.where("NOT is_held").groupBy("delivery_id", "outcome", "is_last", "is_new").count().collect()
+    if judged.are_wide:
+        # what meets nothing is the rest; that they are as many is seen when they are written
+        alone = {name: counts.read - counts.quarantined for name, counts in plan.counts.items()}
+        for row in told:
+            alone[row.delivery_id] -= row["count"]
+        alone = {name: rows for name, rows in alone.items() if name not in plan.cancelled}
+    else:
+        rows = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count().collect()
+        alone = {row.delivery_id: row["count"] for row in rows}
+    for name, count in alone.items():
+        plan.counts[name].accepted += count
+    for row in told:
         counts = plan.counts[row.delivery_id]
         setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
     for name in plan.counts.keys() & plan.cancelled.keys():
         plan.counts[name].duplicate = plan.counts[name].read - plan.counts[name].quarantined
+    plan.to_append = sum(alone.values()) + sum(row["count"] for row in told if row.is_new)
+    plan.has_merged = any(row.is_last and not row.is_new for row in told)
 
 
-def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> "DataFrame":
+def _outcomes(
+    judged: Judged, table: Table, delivered: "DataFrame", meeting: "DataFrame", held: "DataFrame | None"
+) -> "DataFrame":
     """A row for each staged good row and each held row of the keys that meet: what becomes of it.
 
     outcome: accepted (first of its key), superseding (says something else than the one before it), duplicate (says the
-    same, or is older than what is held). is_last: the one that holds from now on.
+    same, or is older than what is held). is_last: the one that holds from now on. is_new: it does, and core holds none
+    of its key.
     """
     columns = [*table.key, *_PLACE]
-    incoming = complete(_same_key(judged.good, meeting, table, "left_semi"), table).select(
+    is_void = F.col("delivery_id").isin(sorted(judged.plan.cancelled))
+    incoming = complete(delivered.where(~is_void), table).select(
         *columns,
         "source_file",
         "source_row",
@@ -124,8 +191,7 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
     )
     both = incoming
     if held is not None:
-        still = held.where(~F.col("delivery_id").isin(sorted(judged.plan.cancelled)))
-        met = _same_key(still, meeting, table, "left_semi").select(
+        met = _same_key(held.where(~is_void), meeting, table, "left_semi").select(
             *columns,
             F.lit("").alias("source_file"),
             F.lit(0).cast("long").alias("source_row"),
@@ -143,8 +209,11 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
         F.row_number().over(order).alias("nth_of_key"),
         F.lead("delivery_id").over(order).isNull().alias("is_last"),
         F.coalesce(F.max("is_held").over(after), F.lit(False)).alias("is_outdated"),
+        F.max("is_held").over(Window.partitionBy(*table.key)).alias("has_held"),
     ).select(
         "*",
+        # of what is cancelled it is not looked up whether core holds it
+        (F.col("is_last") & ~F.col("has_held") & F.lit(not judged.plan.undone)).alias("is_new"),
         F.expr(
             "CASE WHEN is_outdated THEN 'duplicate' WHEN nth_of_key = 1 THEN 'accepted' "
             "WHEN said = said_before THEN 'duplicate' ELSE 'superseding' END"
@@ -155,20 +224,25 @@ def _outcomes(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFra
 # -- lines ------------------------------------------------------------------------------------------------------------
 
 
-def _stage_lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> None:
+def _stage_lines(
+    judged: Judged, table: Table, delivered: "DataFrame", meeting: "DataFrame", held: "DataFrame | None"
+) -> None:
     """Write the lines of the keys that meet beside the plan, whole, so that a run which was killed finds them again."""
-    folder = str(judged.received.staging / "lines")
-    _lines(judged, table, meeting, held).write.mode("overwrite").parquet(folder)
     told = (
-        judged.received.ctx.spark.read.parquet(folder)
+        _staged(judged, _lines(judged, table, delivered, meeting, held), "lines")
         .agg(
             F.max(F.expr(_CHANGES_VERSIONS)).alias("versions"),
             F.max(F.expr(_CHANGES_REPEATS)).alias("repeats"),
             F.max(F.expr(_CHANGES_CORE)).alias("core"),
+            F.max(F.expr(f"({_CHANGES_VERSIONS}) AND was_version")).alias("changes_versions"),
+            F.max(F.expr(f"({_CHANGES_REPEATS}) AND was_repeat")).alias("changes_repeats"),
+            F.count("*").alias("rows"),
         )
         .collect()[0]
     )
     plan = judged.plan
+    plan.merges_versions = bool(told.changes_versions) or told.rows > MOST_IN_DRIVER
+    plan.merges_repeats = bool(told.changes_repeats) or told.rows > MOST_IN_DRIVER
     plan.has_versions, plan.has_repeats, plan.has_withdrawn = bool(told.versions), bool(told.repeats), bool(told.core)
 
 
@@ -181,20 +255,25 @@ _CHANGES_REPEATS = f"(place = '{_REPEAT}') <> was_repeat"
 _CHANGES_CORE = f"loses_core AND (place = '{_CORE}' OR (was_core AND is_void AND NOT has_value))"
 
 
-def _lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame | None") -> "DataFrame":
+def _lines(
+    judged: Judged, table: Table, delivered: "DataFrame", meeting: "DataFrame", held: "DataFrame | None"
+) -> "DataFrame":
     """A key and a delivery which said something of it: the whole row, where it belongs and where it was.
 
     place: core, version (with replaced_at and replaced_by) or repeat. is_void: of a cancelled delivery. loses_core: the
-    value in core is of a cancelled delivery; has_value: another one takes its place.
+    value in core is of a cancelled delivery; has_value: another one takes its place. has_core: core holds the key.
     """
     spark, lake, cancelled = judged.received.ctx.spark, judged.received.ctx.lake, judged.plan.cancelled
-    delivered = judged.good.unionByName(judged.void) if cancelled.keys() & judged.plan.counts.keys() else judged.good
-    parts = [_part(delivered, table, meeting, "new")]
+    parts = [_part(delivered, table, "new")]
     if held is not None:
-        parts.append(_part(held, table, meeting, _CORE))
+        parts.append(_part(_same_key(held, meeting, table, "left_semi"), table, _CORE))
     for kind, other in ((_VERSION, VERSIONS[table.name]), (_REPEAT, REPEATS[table.name])):
         if lake.exists(other):
-            parts.append(_part(lake.read(other), table, meeting, kind))
+            stored = lake.read(other)
+            if table.partitioned_by:
+                # the log tells which files hold none of these dates
+                stored = stored.where(is_on(table, judged.plan.dates))
+            parts.append(_part(_same_key(stored, meeting, table, "left_semi"), table, kind))
     every = parts[0]
     for part in parts[1:]:
         every = every.unionByName(part)
@@ -246,6 +325,7 @@ def _lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame 
         .withColumns(
             {
                 "loses_core": F.max(F.col("was_core") & F.col("is_void")).over(of_key),
+                "has_core": F.max("was_core").over(of_key),
                 "has_value": F.max(~F.col("is_void")).over(of_key),
             }
         )
@@ -253,9 +333,9 @@ def _lines(judged: Judged, table: Table, meeting: "DataFrame", held: "DataFrame 
     )
 
 
-def _part(rows: "DataFrame", table: Table, meeting: "DataFrame", origin: str) -> "DataFrame":
-    """The rows of the keys that meet, whole, with where they come from."""
-    met = complete(_same_key(rows, meeting, table, "left_semi"), table)
+def _part(rows: "DataFrame", table: Table, origin: str) -> "DataFrame":
+    """Rows of the keys that meet, whole, with where they come from."""
+    met = complete(rows, table)
 
     def own(name: str, kind: str) -> "Column":
         return (F.col(name) if name in met.columns else F.lit(None)).cast(kind).alias(name)
@@ -272,6 +352,14 @@ def _part(rows: "DataFrame", table: Table, meeting: "DataFrame", origin: str) ->
     )
 
 
+def superseding(judged: Judged) -> "DataFrame":
+    """Of the lines, whole, the values which hold from now on and take the place of a row which is held."""
+    lines = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "lines"))
+    # of what is cancelled it is not looked up whether core holds it
+    is_held = F.lit(True) if judged.plan.undone else F.col("has_core")
+    return lines.where(F.expr(f"place = '{_CORE}' AND NOT was_core") & is_held)
+
+
 def keep_lines(judged: Judged, table: Table) -> None:
     """Bring versions and repeats up to date, and core where it held a cancelled value; a second time changes nothing.
 
@@ -280,15 +368,20 @@ def keep_lines(judged: Judged, table: Table) -> None:
     lake, plan = judged.received.ctx.lake, judged.plan
     lines = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "lines"))
 
-    def rows(condition: str, keep: str) -> "DataFrame":
-        return lines.where(condition).withColumn("is_kept", F.expr(keep))
+    def bring(condition: str, place: str, other: Table, *, merges: bool) -> None:
+        rows = lines.where(condition).withColumn("is_kept", F.expr(f"place = '{place}'"))
+        if merges:
+            lake.synchronise(rows, other, "is_kept")
+        else:
+            # nothing is looked for in a table which grows with the history
+            lake.append_once(rows, other, judged.app_id(place))
 
     if plan.has_versions:
-        lake.synchronise(rows(_CHANGES_VERSIONS, f"place = '{_VERSION}'"), VERSIONS[table.name], "is_kept")
+        bring(_CHANGES_VERSIONS, _VERSION, VERSIONS[table.name], merges=plan.merges_versions)
     if plan.has_repeats:
-        lake.synchronise(rows(_CHANGES_REPEATS, f"place = '{_REPEAT}'"), REPEATS[table.name], "is_kept")
+        bring(_CHANGES_REPEATS, _REPEAT, REPEATS[table.name], merges=plan.merges_repeats)
     if plan.has_withdrawn:
-        lake.synchronise(rows(_CHANGES_CORE, f"place = '{_CORE}'"), table, "is_kept")
+        bring(_CHANGES_CORE, _CORE, table, merges=True)
 
 
 def complete(rows: "DataFrame", table: Table) -> "DataFrame":

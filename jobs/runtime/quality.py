@@ -45,6 +45,12 @@ def with_broken_rules(
     )
 
 
+def odd_rows(rows: "DataFrame", suite: Suite) -> "DataFrame":
+    """Rows which break a row rule, with the columns of `with_broken_rules`: lists are made for these alone."""
+    broken = " OR ".join(f"(NOT ({rule.condition}))" for rule in suite.row_rules()) or "false"
+    return with_broken_rules(rows.where(broken), suite)
+
+
 def _ids_where_false(rules: Sequence[Rule], columns: Sequence[str]) -> str:
     if not rules:
         return "CAST(array() AS array<string>)"

@@ -91,13 +91,25 @@ class Readers(Protocol):
 def read_deliveries(
     session: SparkSession, deliveries: Sequence[Delivery], feed: Feed, readers: Readers, keys: Keys
 ) -> DataFrame:
-    """Rows of all files of the deliveries, with provenance; one row with `file_error` for a file that cannot be read.
+    """Rows of all files of the deliveries, with provenance; one row with `file_error` where a file is unreadable."""
+    wanted = row_type(feed, readers)
+    tables = tables_of_file(feed, readers, keys, to_arrow_schema(wanted, timezone="UTC"))
 
-    The keys travel to the workers inside the pickled function, so that no plan, log or page shows them.
-    """
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for file in batch.to_pylist():
+                for rows in tables(file):
+                    yield from rows.to_batches()
+
+    return files_of(session, deliveries).mapInArrow(read, wanted)
+
+
+def files_of(session: SparkSession, deliveries: Sequence[Delivery]) -> DataFrame:
+    """A row a file of the deliveries, each in a task of its own: number (from 0, in their order), path and facts."""
     files = [(d, f) for d in deliveries for f in d.files]
     facts = pa.table(
         {
+            "number": pa.array(range(len(files)), pa.int64()),
             "path": pa.array([str((d.folder / f.name).resolve()) for d, f in files], pa.string()),
             "name": pa.array([f.name for _, f in files], pa.string()),
             "sha256": pa.array([f.sha256 for _, f in files], pa.string()),
@@ -106,11 +118,9 @@ def read_deliveries(
             "received_at": pa.array([d.received_at for d, _ in files], pa.timestamp("us", "UTC")),
         }
     )
-    wanted = row_type(feed, readers)
     frame = session.createDataFrame(facts)
-    if len(files) > 1:
-        frame = frame.repartition(len(files), "path")
-    return frame.mapInArrow(_read_each(feed, readers, keys, to_arrow_schema(wanted, timezone="UTC")), wanted)
+    # in turn and not by a hash, which would give two files to one task and none to another
+    return frame.repartition(len(files)) if len(files) > 1 else frame
 
 
 def row_type(feed: Feed, readers: Readers) -> StructType:
@@ -137,27 +147,29 @@ def row_type(feed: Feed, readers: Readers) -> StructType:
     return StructType([*fields, *_SOURCE_FIELDS, *_DELIVERY_FIELDS])
 
 
-def _read_each(
+def tables_of_file(
     feed: Feed, readers: Readers, keys: Keys, wanted: pa.Schema
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+) -> Callable[[dict[str, Any]], Iterator[pa.Table]]:
+    """What gives a worker the rows of a file in pieces; a piece of one row with `file_error` where it cannot be read.
+
+    The keys travel to the workers inside the pickled function, so that no plan, log or page shows them.
+    """
     pseudonym_key, vault_key = keys.pseudonym, keys.vault
 
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for file in batch.to_pylist():
-                facts = {name: file[name] for name in ("delivery_id", "business_date", "received_at")}
-                try:
-                    data = _checked_bytes(file)
-                    for rows, extra in readers.read(data, file["name"], feed, pseudonym_key, vault_key):
-                        yield from _as(wanted, rows, {**facts, "extra_columns": extra}).to_batches()
-                except Exception as error:
-                    problem = str(error) if isinstance(error, _BrokenFileError) else readers.problem(error)
-                    if problem is None:
-                        raise
-                    refusal = pa.table({"source_file": [file["name"]]})
-                    yield from _as(wanted, refusal, {**facts, "file_error": problem}).to_batches()
+    def tables(file: dict[str, Any]) -> Iterator[pa.Table]:
+        facts = {name: file[name] for name in ("delivery_id", "business_date", "received_at")}
+        try:
+            data = _checked_bytes(file)
+            for rows, extra in readers.read(data, file["name"], feed, pseudonym_key, vault_key):
+                yield _as(wanted, rows, {**facts, "extra_columns": extra})
+        except Exception as error:
+            problem = str(error) if isinstance(error, _BrokenFileError) else readers.problem(error)
+            if problem is None:
+                raise
+            refusal = pa.table({"source_file": [file["name"]]})
+            yield _as(wanted, refusal, {**facts, "file_error": problem})
 
-    return read
+    return tables
 
 
 class _BrokenFileError(Exception):

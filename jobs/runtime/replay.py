@@ -229,11 +229,14 @@ def _judge(replayed: _Replay, received: Received) -> tuple[Judged, dict[str, _Re
 
 
 def _rows_of_files(replayed: _Replay) -> "DataFrame":
-    """The rows as their files hold them, or as they were corrected, each with its `quarantine_id`."""
+    """The rows as their files hold them, or as they were corrected, each with its `quarantine_id`.
+
+    Where one row of a file holds several of the table, the key tells them apart, as far as it could be read before.
+    """
     ctx, feed = replayed.ctx, replayed.feed
     keys = load_keys(ctx.settings.secrets, ctx.settings.lake.root)
     rows = read_deliveries(ctx.spark, _deliveries(replayed), feed, replayed.source.readers, keys)
-    by = [*_SOURCE_ROW, *([feed.unpivot_key] if feed.unpivot_key else [])]
+    by = [*_SOURCE_ROW, *replayed.table.key]
     schema = arrow_schema(QUARANTINES[replayed.table.name])
     named = {
         "quarantine_id": pa.array([row["quarantine_id"] for row in replayed.rows], pa.string()),
@@ -241,7 +244,10 @@ def _rows_of_files(replayed: _Replay) -> "DataFrame":
         **{f"of_{name}": pa.array([row[name] for row in replayed.rows], schema.field(name).type) for name in by},
     }
     wanted = ctx.spark.createDataFrame(pa.table(named))
-    found = rows.join(F.broadcast(wanted), [F.col(name).eqNullSafe(F.col(f"of_{name}")) for name in by], "inner")
+    is_it = [F.col(name).eqNullSafe(F.col(f"of_{name}")) for name in _SOURCE_ROW]
+    known = [name for name in replayed.table.key if name in rows.columns]
+    is_it += [F.col(f"of_{name}").isNull() | F.col(name).eqNullSafe(F.col(f"of_{name}")) for name in known]
+    found = rows.join(F.broadcast(wanted), is_it, "inner")
     found = found.drop(*(f"of_{name}" for name in by))
     if replayed.correction is None:
         return found.drop("counts_under")

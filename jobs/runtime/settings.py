@@ -102,6 +102,17 @@ class QualitySettings(_Section):
     max_quarantine_share: float = Field(description="A delivery with a larger share of quarantined rows stops the job")
 
 
+class ValidationSettings(_Section):
+    """How intervals are held against registers."""
+
+    register_tariff: str | None = Field(
+        None, description="Tariff whose periods the time-of-use registers count by; null = they are not looked at"
+    )
+    dial_kwh: float = Field(description="What a dial rounds away over a date, kWh")
+    interval_kwh: float = Field(description="What an interval rounds away, kWh")
+    share: float = Field(description="Share of a date's energy by which intervals and registers of a good meter differ")
+
+
 class ForecastSettings(_Section):
     """Daily usage forecast."""
 
@@ -143,6 +154,7 @@ class Settings(BaseSettings):
     tracking: TrackingSettings
     secrets: SecretsSettings
     quality: QualitySettings
+    validation: ValidationSettings
     forecast: ForecastSettings
     segments: SegmentSettings
 

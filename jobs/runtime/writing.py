@@ -7,9 +7,11 @@ from pyspark.sql.window import Window
 
 from jobs.runtime.batch import Judged
 from jobs.runtime.errors import DataError
-from jobs.runtime.meeting import complete, is_on, keep_lines
+from jobs.runtime.meeting import complete, is_on, keep_lines, superseding
 from jobs.runtime.quality import broken_batch_rules, with_broken_rules
 from jobs.runtime.receiving import Received
+from jobs.runtime.wide_files import append_wide
+from jobs.runtime.wide_rows import OUTCOMES
 from schemas import Table
 from schemas.customers import CUSTOMER_IDENTITIES
 
@@ -42,11 +44,14 @@ def stop_on_batch_rules(judged: Judged) -> None:
 def write_rows(judged: Judged, table: Table) -> None:
     """Write the good rows as the plan says; a second time changes nothing."""
     plan, lake = judged.plan, judged.received.ctx.lake
+    if judged.are_wide:
+        _write_wide(judged, table)
+        return
     if not plan.met:
         _append(judged, judged.good, table)
         _keep_identities(judged, judged.good)
         return
-    outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / "outcomes"))
+    outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / OUTCOMES))
     keep_lines(judged, table)
     losers = outcomes.where("NOT is_last AND NOT is_held").select("row_id")
     winners = judged.good.join(losers, "row_id", "left_anti")
@@ -60,10 +65,19 @@ def write_rows(judged: Judged, table: Table) -> None:
     _keep_identities(judged, winners)
 
 
+def _write_wide(judged: Judged, table: Table) -> None:
+    """The same for wide rows: what is new is appended, on dates which are held too; what meets a held row is merged."""
+    if judged.plan.met:
+        keep_lines(judged, table)
+    append_wide(judged, table)
+    if judged.plan.has_merged:
+        judged.received.ctx.lake.upsert(superseding(judged), table)
+
+
 def _append(judged: Judged, rows: "DataFrame", table: Table) -> None:
     """Append what meets nothing; a run which is finished by another one merges instead, as the append may be in."""
     lake = judged.received.ctx.lake
-    with lake.once(f"{judged.received.feed.name}-{judged.received.staging.name}"):
+    with lake.once(judged.app_id("append")):
         if judged.resumed:
             lake.upsert(rows, table)
         else:

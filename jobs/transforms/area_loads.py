@@ -24,7 +24,7 @@ Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 WholeDate = Callable[[pa.Table], pa.Table]
 
 # the feeds on which the curve of an area depends
-AREA_FEEDS = ("meter_days", "metering_points")
+AREA_FEEDS = ("validated_days", "meter_days", "register_readings", "metering_points")
 
 # a district's curve in one batch; energy in millionths of a kWh, because whole numbers add up to the same in any order
 DISTRICT_PARTS = StructType(
@@ -48,7 +48,7 @@ def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -
 
     `since` are `meters_since`, where they are worked out already.
     """
-    held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
+    held = facts.validated.select("meter_id", F.col("read_date").alias("usage_date"))
     if touched.everything:
         dates = held
     else:
@@ -60,13 +60,14 @@ def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -
 
 
 def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:
-    """An area of each level and a local date of the facts' meter days: the curves of its meters added up.
+    """An area of each level and a local date of the facts' validated days: the curves of its meters added up.
 
     `add_up` turns meters into sums by district on the workers, batch by batch; `roll_up` makes of the districts of one
     date the rows of all levels. Neither ever holds the curves of a date's meters in one place.
     """
     meters = (
-        facts.meter_days.withColumnRenamed("read_date", "load_date")
+        facts.validated.where("kwh IS NOT NULL")
+        .withColumnRenamed("read_date", "load_date")
         .join(facts.periods, on="meter_id", how="inner")
         .where(holds_on(F.col("load_date")))
         .select(
@@ -78,7 +79,7 @@ def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:
             "interval_minutes",
             "kwh",
             "multiplier",
-            F.greatest("received_at", "point_received_at").alias("available_at"),
+            F.greatest("available_at", "point_received_at").alias("available_at"),
         )
     )
     parts = meters.mapInArrow(add_up, DISTRICT_PARTS)

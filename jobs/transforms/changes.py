@@ -21,10 +21,12 @@ from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
 from schemas.register_readings import REGISTER_READINGS
+from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 from schemas.versions import VERSIONS
 
-# the feeds on which a customer's day depends
+# the feeds on which a customer's day depends, and what was validated anew beside them
 DAY_FEEDS = (
+    "validated_days",
     "meter_days",
     "register_readings",
     "metering_points",
@@ -37,14 +39,17 @@ DAY_FEEDS = (
 
 @dataclass(frozen=True)
 class Facts:
-    """The core tables on which a customer's day depends, and the time zone of its local dates.
+    """The tables on which a customer's day depends, and the time zone of its local dates.
 
-    `periods` are the customers' meter periods of `points`. `points_before` and `customers_before` are values which gave
-    way to others: what a correction took from whom. `before` reads such values of any table, where a cancellation
-    needs them.
+    `validated` are the meter days on which everything is made; `revalidated` names those which were made again beside
+    the ones that deliveries name. `periods` are the customers' meter periods of `points`. `points_before` and
+    `customers_before` are values which gave way to others: what a correction took from whom. `before` reads such values
+    of any table, where a cancellation needs them.
     """
 
     meter_days: DataFrame
+    validated: DataFrame
+    revalidated: DataFrame
     readings: DataFrame
     points: DataFrame
     points_before: DataFrame
@@ -63,6 +68,8 @@ class Facts:
         points = read(METERING_POINTS)
         return cls(
             meter_days=read(METER_DAYS),
+            validated=read(VALIDATED_DAYS),
+            revalidated=read(REVALIDATED_DAYS),
             readings=read(REGISTER_READINGS),
             points=points,
             points_before=read(VERSIONS[METERING_POINTS.name]),
@@ -84,12 +91,14 @@ class Facts:
         return replace(
             self,
             meter_days=self.meter_days.join(pairs, on=["meter_id", "read_date"], how="left_semi"),
+            validated=self.validated.join(pairs, on=["meter_id", "read_date"], how="left_semi"),
             readings=self.readings.join(pairs.union(before), on=["meter_id", "read_date"], how="left_semi"),
         )
 
     def since(self, first: date) -> "Facts":
         """Facts whose meter days are those from a date on."""
-        return replace(self, meter_days=self.meter_days.where(F.col("read_date") >= F.lit(first)))
+        is_since = F.col("read_date") >= F.lit(first)
+        return replace(self, meter_days=self.meter_days.where(is_since), validated=self.validated.where(is_since))
 
     def with_periods(self, periods: DataFrame) -> "Facts":
         """The facts with meter periods which were worked out before."""
@@ -99,7 +108,8 @@ class Facts:
         """Facts of these dates alone, with the registers of the dates before: other files are never opened."""
         wanted = sorted(dates)
         if not wanted:
-            return replace(self, meter_days=self.meter_days.limit(0), readings=self.readings.limit(0))
+            nothing = {name: getattr(self, name).limit(0) for name in ("meter_days", "validated", "readings")}
+            return replace(self, **nothing)
         before = {day - timedelta(days=1) for day in wanted}
         hour = F.col("hour_at")
         # wide enough for any time zone
@@ -107,6 +117,7 @@ class Facts:
         return replace(
             self,
             meter_days=self.meter_days.where(F.col("read_date").isin(wanted)),
+            validated=self.validated.where(F.col("read_date").isin(wanted)),
             readings=self.readings.where(F.col("read_date").isin(sorted({*wanted, *before}))),
             weather=self.weather.where((hour >= F.lit(first)) & (hour < F.lit(last))),
             calendar=self.calendar.where(F.col("calendar_date").isin(wanted)),
@@ -231,6 +242,8 @@ def touched_by(changes: Sequence[Change], *, everything: bool) -> Touched:
 
 # a row of these feeds changes the days of some meters from a date on
 OF_METERS = ("metering_points", "customers", "tariffs")
+# a row of these feeds changes the days which it names
+OF_READINGS = ("validated_days", "meter_days", "register_readings")
 # a row of these feeds changes many days
 FAR_REACHING = (*OF_METERS, "calendar")
 
@@ -242,18 +255,21 @@ def rows_touched(changes: Sequence[Change]) -> int | None:
 
 
 def metered_dates(touched: Touched, facts: Facts) -> DataFrame:
-    """A meter and a date (meter_id, usage_date) on which a new reading has a say.
+    """A meter and a date (meter_id, usage_date) on which a new reading has a say, or which was validated anew.
 
     A register reading says how much was used before it and how much after it: its own date and the next one.
     """
+    again = touched.of("validated_days")
     new_days, new_readings = touched.of("meter_days"), touched.of("register_readings")
-    of_days = _of_dates(new_days, facts.meter_days, lambda: facts.before(METER_DAYS)).select(
-        "meter_id", F.col("read_date").alias("usage_date")
-    )
+    of_days = _of_dates(new_days, facts.meter_days, lambda: facts.before(METER_DAYS)).select("meter_id", "read_date")
     of_readings = _of_dates(new_readings, facts.readings, lambda: facts.before(REGISTER_READINGS)).select(
-        "meter_id", F.explode(F.array("read_date", F.date_add("read_date", 1))).alias("usage_date")
+        "meter_id", F.explode(F.array("read_date", F.date_add("read_date", 1))).alias("read_date")
     )
-    return of_days.unionByName(of_readings).distinct()
+    parts = [of_days, of_readings]
+    if again.delivery_ids:
+        anew = facts.revalidated.where(F.col("revalidation_id").isin(list(again.delivery_ids)))
+        parts.append(anew.select("meter_id", "read_date"))
+    return union_of(parts).withColumnRenamed("read_date", "usage_date").distinct()
 
 
 def _of_dates(new: Delivered, rows: DataFrame, before: Callable[[], DataFrame]) -> DataFrame:
@@ -263,7 +279,8 @@ def _of_dates(new: Delivered, rows: DataFrame, before: Callable[[], DataFrame]) 
 def reading_dates(touched: Touched) -> list[date]:
     """Dates which `metered_dates` can hold, known without looking at rows."""
     of_readings = touched.of("register_readings").dates
-    return sorted({*touched.of("meter_days").dates, *of_readings, *(day + timedelta(days=1) for day in of_readings)})
+    of_days = {*touched.of("meter_days").dates, *touched.of("validated_days").dates}
+    return sorted({*of_days, *of_readings, *(day + timedelta(days=1) for day in of_readings)})
 
 
 def meters_since(touched: Touched, facts: Facts) -> DataFrame:
@@ -388,11 +405,11 @@ def customer_dates(touched: Touched, facts: Facts, until: date, since: DataFrame
     `since` are `meters_since`, where they are worked out already.
     """
     periods = facts.periods
-    held = facts.meter_days.select("meter_id", F.col("read_date").alias("usage_date"))
+    held = facts.validated.select("meter_id", F.col("read_date").alias("usage_date"))
     if touched.everything:
         return _customers_of(held, periods).where(F.col("usage_date") <= F.lit(until))
     parts = []
-    if touched.has("meter_days", "register_readings"):
+    if touched.has(*OF_READINGS):
         parts.append(_customers_of(metered_dates(touched, facts), periods))
     if touched.has(*OF_METERS):
         dated = metered_since(held, meters_since(touched, facts) if since is None else since)

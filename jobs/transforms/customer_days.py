@@ -10,7 +10,7 @@ from pyspark.sql.types import StructField, StructType
 from pyspark.sql.window import Window
 
 from jobs.transforms.changes import Facts
-from jobs.transforms.metering import customer_periods, holds_on, register_days
+from jobs.transforms.metering import customer_periods, holds_on
 from schemas.features import CUSTOMER_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -26,12 +26,12 @@ _MEASURED = (
 
 
 def customer_days(keys: DataFrame, facts: Facts, measure: Batches) -> DataFrame:
-    """A customer and a date of `keys` (customer_key, usage_date) for which any of its meters sent a curve.
+    """A customer and a date of `keys` (customer_key, usage_date) for which any of its meters has a curve.
 
     Known is what every point of the customer knows: a point without a curve leaves the day unknown, with a flag, as a
     sum without it would look like a drop in use. `measure` turns the meters of a row into measures on the workers.
     """
-    metered = customer_meters(keys, facts.meter_days, facts.readings, facts.periods)
+    metered = customer_meters(keys, facts.validated, facts.periods)
     dated = (
         metered.join(F.broadcast(calendar_facts(facts.calendar)), on="usage_date", how="left")
         .join(F.broadcast(daily_weather(facts.weather, facts.time_zone)), on=["prefecture", "usage_date"], how="left")
@@ -48,24 +48,24 @@ def customer_days(keys: DataFrame, facts: Facts, measure: Batches) -> DataFrame:
     return inputs.mapInArrow(measure, result).select(*CUSTOMER_DAYS.column_names)
 
 
-def customer_meters(keys: DataFrame, meter_days: DataFrame, readings: DataFrame, periods: DataFrame) -> DataFrame:
-    """A customer and a date with `meters`: its meters' curves and registers, by point; only where one sent a curve."""
+def customer_meters(keys: DataFrame, validated: DataFrame, periods: DataFrame) -> DataFrame:
+    """A customer and a date with `meters`: its meters' curves and registers, by point; only where one has a curve."""
     expected = keys.join(periods, on="customer_key", how="inner").where(holds_on(F.col("usage_date")))
-    curves = meter_days.select(
+    curves = validated.where("kwh IS NOT NULL").select(
         "meter_id",
         F.col("read_date").alias("usage_date"),
         "interval_minutes",
         "kwh",
         "quality",
         F.col("flags").alias("meter_flags"),
-        "received_at",
+        F.col("register_kwh").alias("register_dial_kwh"),
+        F.col("available_at").alias("received_at"),
     )
     outgoing = F.col("usage_date") == F.col("ends_on")
     meters = (
         expected.join(curves, on=["meter_id", "usage_date"], how="left")
         # what is not there of a meter that was taken down is not missing
         .where(~outgoing | F.col("received_at").isNotNull())
-        .join(register_days(readings), on=["meter_id", "usage_date"], how="left")
     )
     meter = F.struct(
         "point_id",
@@ -89,7 +89,7 @@ def customer_meters(keys: DataFrame, meter_days: DataFrame, readings: DataFrame,
             F.count("received_at").cast("int").alias("meter_count"),
             # the smallest, as one customer is seldom in two places and any choice must be the same every time
             F.min("prefecture").alias("prefecture"),
-            F.max(F.greatest("received_at", "register_received_at", "point_received_at")).alias("meters_received_at"),
+            F.max(F.greatest("received_at", "point_received_at")).alias("meters_received_at"),
         )
         .where("meter_count > 0")
     )

@@ -12,6 +12,7 @@ from pyspark.sql.window import Window
 from jobs.transforms.changes import (
     DAY_FEEDS,
     OF_METERS,
+    OF_READINGS,
     Facts,
     Touched,
     calendar_dates,
@@ -152,7 +153,7 @@ def customer_months_touched(
 def _months_of_days_touched(touched: Touched, facts: Facts, until: date, since: DataFrame | None) -> list[DataFrame]:
     """Months of the days which `changes.customer_dates` would find, or more: of meters, places, and everybody."""
     parts = []
-    if touched.has("meter_days", "register_readings"):
+    if touched.has(*OF_READINGS):
         dates = metered_dates(touched, facts)
         months = dates.select("meter_id", month_of("usage_date").alias("month")).distinct()
         parts.append(_held_in(facts.periods.join(months, on="meter_id", how="inner")))

@@ -12,10 +12,9 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.transforms.customer_days import POINT_WITHOUT_CURVE
 from jobs.transforms.metering import customers_points
 
-# class -> rules (SUM: the check of intervals against registers) whose reason is the fault's own
+# class -> rules whose reason is the fault's own
 NAMED_BY = {
     "missing_points": ("MD-08",),
     "spike": ("MD-12", "MD-13"),
@@ -25,17 +24,18 @@ NAMED_BY = {
     "text_value": ("MD-00",),
     "unknown_meter": ("MD-04",),
     "future_row": ("MD-03",),
-    "kw_as_kwh": ("MD-13", "SUM"),
+    "missing_day": ("MD-22",),
+    "kw_as_kwh": ("MD-18",),
     "wrong_multiplier": ("MD-13",),
-    "shifted_clock": (),
-    "identical_curves": ("SUM",),
-    "swapped_ids": ("SUM",),
+    "shifted_clock": ("MD-19",),
+    "identical_curves": ("MD-21",),
+    "swapped_ids": ("MD-24",),
     "above_capacity": ("MD-13",),
-    "sum_gap": ("SUM",),
+    "sum_gap": ("MD-14",),
     "conflicting_row": (),
-    "register_backwards": ("SUM",),
-    "register_jump": ("SUM",),
-    "wrong_interval_count": ("MD-08",),
+    "register_backwards": ("MD-15", "MD-25"),
+    "register_jump": ("MD-15", "MD-25"),
+    "wrong_interval_count": ("MD-23",),
     "not_installed": ("MD-05",),
     "theft": (),
 }
@@ -51,7 +51,6 @@ COUNTS_AS_DETECTED = {
     "stamp_2400": "right: held under the date which it ends, with the true energy",
     "duplicated_row": "right: held once, with the true energy, and counted as duplicate",
     "late": "right: held as the late delivery brought it; curves with the true energy",
-    "missing_day": "right: nothing stands for it, and the customer's day is absent or not complete",
     "correction": "right: the true energy holds, the row before it is kept as a version",
     "swapped_meter": "right: the customer's energy of the date is the true one, registers agree",
     "multiplier_change": "right: the customer's energy of the date is the true one, registers agree",
@@ -71,6 +70,7 @@ class Recorded:
     """The tables to look at, as they are in the lake."""
 
     meter_days: DataFrame
+    validated: DataFrame
     versions: DataFrame
     quarantined: DataFrame
     readings: DataFrame
@@ -94,7 +94,6 @@ def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded, said: DataFr
         awaited_corrections(notes, said),
         as_delivered(notes, held),
         late_readings(notes, held),
-        missing_days(notes, held, key_of),
         events(notes, truth, held, key_of),
         duplicated_deliveries(notes, held),
         truncated_files(notes, held),
@@ -117,19 +116,11 @@ def counted(outcomes: DataFrame) -> DataFrame:
 
 
 def findings(held: Recorded) -> DataFrame:
-    """A meter and date on which something was said: meter_id, read_date, said (rule ids, SUM).
-
-    SUM stands for a customer's date on which intervals and registers disagree: it speaks on all meters of the customer.
-    """
-    failed = held.customer_days.where("sum_check = 'failed'").select("customer_key", "usage_date")
-    sums = failed.join(held.points, "customer_key").where(
-        "usage_date >= installed_from AND (installed_to IS NULL OR usage_date < installed_to)"
-    )
+    """A meter and date on which something was said: meter_id, read_date, said (rule ids)."""
     said = (
-        held.meter_days.where("size(flags) > 0")
+        held.validated.where("size(flags) > 0")
         .select(*_METER_DAY, F.explode("flags").alias("rule"))
         .unionByName(held.quarantined.select(*_METER_DAY, F.explode("broken_rules").alias("rule")))
-        .unionByName(sums.select("meter_id", F.col("usage_date").alias("read_date"), F.lit("SUM").alias("rule")))
     )
     return said.groupBy(*_METER_DAY).agg(F.array_sort(F.collect_set("rule")).alias("said"))
 
@@ -228,26 +219,6 @@ def late_readings(notes: DataFrame, held: Recorded) -> DataFrame:
     )
     total = held.readings.where("register_code = 'total'").select(*_METER_DAY, _of_delivery().alias("held_from"))
     return _outcome(late.join(total, _METER_DAY, "left"), F.col("held_from") == F.col("sent_by"))
-
-
-def missing_days(notes: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
-    """A meter day which was never sent."""
-    injected = notes.where("fault = 'missing_day'").select("fault", *_METER_DAY, "customer_no").distinct()
-    there = held.meter_days.select(*_METER_DAY, F.lit(True).alias("is_there"))
-    days = held.customer_days.select(
-        "customer_key",
-        F.col("usage_date").alias("read_date"),
-        F.array_contains("flags", POINT_WITHOUT_CURVE).alias("is_flagged"),
-        F.expr("completeness >= 1").alias("is_complete"),
-    )
-    joined = (
-        _with_mixed(injected, notes, _METER_DAY)
-        .join(key_of, "customer_no", "left")
-        .join(there, _METER_DAY, "left")
-        .join(days, ["customer_key", "read_date"], "left")
-    )
-    is_right = F.expr("is_there IS NULL AND NOT coalesce(is_complete, false)")
-    return _outcome(joined, is_right, named=F.coalesce("is_flagged", F.lit(False)))
 
 
 def events(notes: DataFrame, truth: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:

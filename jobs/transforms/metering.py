@@ -1,4 +1,4 @@
-"""Which meter counts for whom on which date, and what its registers say."""
+"""Which meter counts for whom on which date."""
 
 from datetime import date
 
@@ -8,11 +8,6 @@ from pyspark.sql.window import Window
 
 # stands for "still installed", so that dates compare without null
 NEVER = date(9999, 12, 31)
-
-# no dial has fewer whole digits; below that a falling reading is a mistake and not a roll-over
-_FEWEST_DIGITS = 4
-# a dial rolls over from its last tenth into its first: any other fall is an exchanged or misread dial
-_NEAR_TOP, _NEAR_ZERO = 0.9, 0.1
 
 
 def customers_points(points: DataFrame) -> DataFrame:
@@ -81,42 +76,3 @@ def customer_periods(customers: DataFrame) -> DataFrame:
     order = Window.partitionBy("customer_key").orderBy("valid_from")
     until = F.coalesce(F.lead("valid_from").over(order), F.lit(NEVER))
     return customers.withColumn("valid_until", until)
-
-
-def register_days(readings: DataFrame) -> DataFrame:
-    """A meter and a local date: energy by the total register, dial kWh, and when it was known.
-
-    The reading of a date is taken at the midnight which ends it: energy = reading(date) - reading(date before). What
-    the source states as the date's energy comes first. Null where the registers do not tell, as after a swap.
-    """
-    none = F.lit(None).cast("double")
-
-    def said(day: Column, after: Column, before: Column, energy: Column) -> Column:
-        return F.struct(day.alias("usage_date"), after.alias("after"), before.alias("before"), energy.alias("day"))
-
-    of_its_date = said(F.col("read_date"), F.col("reading_kwh"), none, F.col("day_kwh"))
-    of_the_next = said(F.date_add("read_date", 1), none, F.col("reading_kwh"), none)
-    both = (
-        readings.where("register_code = 'total'")
-        .select("meter_id", "received_at", F.explode(F.array(of_its_date, of_the_next)).alias("said"))
-        .groupBy("meter_id", "said.usage_date")
-        .agg(
-            # each of them is said once: max only drops the nulls of the other reading
-            F.max("said.after").alias("after_kwh"),
-            F.max("said.before").alias("before_kwh"),
-            F.max("said.day").alias("day_kwh"),
-            F.max("received_at").alias("register_received_at"),
-        )
-    )
-    energy = F.coalesce(F.col("day_kwh"), dial_difference(F.col("before_kwh"), F.col("after_kwh")))
-    return both.select("meter_id", "usage_date", energy.alias("register_dial_kwh"), "register_received_at").where(
-        "register_dial_kwh IS NOT NULL"
-    )
-
-
-def dial_difference(before: Column, after: Column) -> Column:
-    """How far a dial moved, with at most one roll-over at a power of ten; null where it moved back otherwise."""
-    digits = F.greatest(F.floor(F.log10(F.greatest(before, F.lit(1.0)))) + 1, F.lit(_FEWEST_DIGITS))
-    top = F.pow(F.lit(10.0), digits)
-    rolled_over = (before >= top * _NEAR_TOP) & (after <= top * _NEAR_ZERO)
-    return F.when(after >= before, after - before).when(rolled_over, after - before + top)

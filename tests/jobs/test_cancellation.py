@@ -10,7 +10,7 @@ from schemas.bills import BILLS
 from schemas.ops import DELIVERIES, RECONCILIATION
 from schemas.versions import REPEATS, VERSIONS
 from tests.jobs.deliveries import BILL, BILL_HEADER, CURVE_HEADER, POINT, POINT_HEADER, curve, deliver, text
-from tests.province import FIRST_DAY, Site
+from tests.province import BUILD, FIRST_DAY, Site
 
 WITHOUT_AMOUNT = BILL.replace("B1", "B2").replace("110.25", "")
 
@@ -168,8 +168,7 @@ def test_a_cancelled_meter_day_is_taken_out_of_what_was_made_of_it(site: Site) -
         data = {"m.csv": text(CURVE_HEADER, *rows)}
         deliver(landing, "meter_days", data, delivery_id=name, received_at=received_at)
     site.run("ingest_meter_days")
-    builds = ("build_customer_days", "build_customer_months", "build_area_loads")
-    for job in builds:
+    for job in BUILD:
         site.run(job)
     lake = site.context("look", FIRST_DAY).lake
 
@@ -186,7 +185,7 @@ def test_a_cancelled_meter_day_is_taken_out_of_what_was_made_of_it(site: Site) -
     assert set(areas) == {25, 26}
     deliver(landing, "meter_days", {}, delivery_id="x", received_at="2025-06-28T03:00:00+08:00", cancels=["b"])
     site.run("ingest_meter_days")
-    for job in builds:
+    for job in BUILD:
         assert site.run(job) != "nothing new"
     days, month_kwh, areas = made()
     assert (days, month_kwh) == ({26: 24.0}, 24.0)

@@ -13,6 +13,7 @@ from jobs.runtime.settings import load_settings
 from schemas.features import CUSTOMER_DAYS
 from schemas.meter_days import METER_DAYS
 from schemas.ops import DELIVERIES, RECONCILIATION
+from tests.province import VALIDATE
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lcl_london_dev"
 LAST = date(2013, 12, 31)
@@ -80,7 +81,8 @@ def some_blocks(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -
             london.run(f"ingest_{noun}")
     london.run("ingest_meter_days")
     london.run("ingest_register_readings")
-    london.run("build_customer_days")
+    for job in (*VALIDATE, "build_customer_days"):
+        london.run(job)
     return london
 
 

@@ -279,7 +279,7 @@ def test_a_row_that_has_no_place_becomes_a_row_of_its_own(stamp: str) -> None:
     assert day["kwh"] == [1, None, None, None]
     assert (lost["read_date"], lost["unreadable"], lost["source_row"], lost["source_rows"]) == (None, ["time"], 1, 1)
     assert dict(lost["raw_values"])["kwh"] == "7"
-    assert (lost["total_kwh"], lost["missing_count"], lost["curve_hash"]) == (None, None, None)
+    assert (lost["total_kwh"], lost["missing_count"], lost["negative_count"]) == (None, None, None)
 
 
 def test_a_row_without_meter_or_of_an_unknown_channel_becomes_a_row_of_its_own() -> None:

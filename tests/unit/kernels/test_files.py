@@ -24,8 +24,8 @@ def zipped(**members: str) -> bytes:
     ("name", "data"),
     [
         ("plain.csv", PLAIN),
-        ("a.csv.gz", gzip.compress(PLAIN)),
-        ("two_members.gz", gzip.compress(PLAIN[:500]) + gzip.compress(PLAIN[500:])),
+        ("a.csv.gz", gzip.compress(PLAIN, mtime=0)),
+        ("two_members.gz", gzip.compress(PLAIN[:500], mtime=0) + gzip.compress(PLAIN[500:], mtime=0)),
         ("a.csv.xz", lzma.compress(PLAIN)),
         ("a.CSV.ZST", zstandard.compress(PLAIN)),
         ("a.zip", zipped(**{"folder/": "", "folder/a.csv": PLAIN.decode()})),
@@ -39,13 +39,13 @@ def test_a_file_is_expanded_by_its_extension(name: str, data: bytes) -> None:
     ("name", "data", "problem"),
     [
         ("a.csv", b"", "a.csv: the file is empty (0 bytes): deliver the file again."),
-        ("a.gz", gzip.compress(b""), "the file is empty once it is expanded"),
+        ("a.gz", gzip.compress(b"", mtime=0), "the file is empty once it is expanded"),
         ("a.gz", PLAIN, "its name says gzip, its content is something else: rename it"),
         ("a.gz", b"a,b\n1,2\n", "its name says gzip, its content is plain text: rename it"),
         ("a.xz", PLAIN, "its name says xz"),
         ("a.zst", PLAIN, "its name says zstd"),
         ("a.zip", PLAIN, "its name says zip"),
-        ("a.gz", gzip.compress(PLAIN)[:-9], "the gzip file is cut or damaged"),
+        ("a.gz", gzip.compress(PLAIN, mtime=0)[:-9], "the gzip file is cut or damaged"),
         ("a.xz", lzma.compress(PLAIN)[:-9], "the xz file is cut or damaged"),
         ("a.zst", zstandard.compress(PLAIN)[:-9], "the zstd file is cut or damaged"),
         ("a.zip", zipped(a="x" * 99)[:-9], "the zip file is cut or damaged"),
@@ -63,7 +63,7 @@ def test_a_file_that_is_not_what_it_should_be_says_so(name: str, data: bytes, pr
 
 
 def test_any_damaged_byte_in_a_gzip_is_found() -> None:
-    data = gzip.compress(PLAIN)
+    data = gzip.compress(PLAIN, mtime=0)
     for place in range(10, len(data)):
         damaged = bytearray(data)
         damaged[place] ^= 0xFF

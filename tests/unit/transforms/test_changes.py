@@ -13,6 +13,7 @@ from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
 from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.validated_days import VALIDATED_DAYS
 from schemas.versions import VERSIONS
 from tests.frames import frame
 
@@ -50,6 +51,16 @@ DRAWN = {
         m2       | 2025-06-02 | d2
         m2       | 2025-06-03 | d3
         m3       | 2025-06-03 | d3
+        """,
+    VALIDATED_DAYS.name: """
+        meter_id | read_date
+        m1       | 2025-06-01
+        m1       | 2025-06-02
+        m1       | 2025-06-03
+        m2       | 2025-06-01
+        m2       | 2025-06-02
+        m2       | 2025-06-03
+        m3       | 2025-06-03
         """,
     WEATHER_HOURS.name: """
         place | hour_at             | delivery_id

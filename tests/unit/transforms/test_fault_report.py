@@ -20,7 +20,6 @@ from jobs.transforms.fault_report import (
     findings,
     flagged,
     late_readings,
-    missing_days,
     truncated_files,
     wrong_multipliers,
     wrongly_flagged,
@@ -41,6 +40,7 @@ TRUTH = StructType(
 )
 SCHEMAS = {
     "meter_days": TABLES["core.meter_days"].struct,
+    "validated": TABLES["features.validated_days"].struct,
     "versions": TABLES["core.meter_day_versions"].struct,
     "quarantined": QUARANTINES["core.meter_days"].struct,
     "readings": TABLES["core.register_readings"].struct,
@@ -92,20 +92,17 @@ def test_a_flagged_fault_is_detected_by_any_rule_and_named_by_its_own(spark: Spa
     )
     held = recorded(
         spark,
-        meter_days="""
+        validated="""
         meter_id | read_date  | flags
         m1       | 2025-06-01 | MD-08 MD-12
         m1       | 2025-06-02 | MD-08
         m1       | 2025-06-03 |
+        m2       | 2025-06-01 | MD-21
+        m2       | 2025-06-02 |
         """,
         quarantined="""
         meter_id | read_date  | broken_rules
         m3       | 2025-06-02 | MD-06
-        """,
-        customer_days="""
-        customer_key | usage_date | sum_check
-        k2           | 2025-06-01 | failed
-        k2           | 2025-06-02 | ok
         """,
     )
     assert counts(flagged(notes, findings(held))) == {
@@ -132,6 +129,17 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         # beside the fault's own day: the customer's other meter, another day, before and since a wrong multiplier, the
         # day after a misread dial, the meter of a district
         meter_days="""
+        meter_id | read_date
+        m1       | 2025-06-01
+        m1b      | 2025-06-01
+        m1       | 2025-06-02
+        m2       | 2025-06-01
+        m2       | 2025-06-02
+        m2       | 2025-06-03
+        m1       | 2025-06-04
+        d        | 2025-06-02
+        """,
+        validated="""
         meter_id | read_date  | flags
         m1       | 2025-06-01 | MD-11
         m1b      | 2025-06-01 | MD-11
@@ -149,7 +157,6 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
     assert {row.fault: row.wrongly_flagged for row in wrongly if row.wrongly_flagged} == {
         "zero_run": 1,
         "wrong_multiplier": 1,
-        "kw_as_kwh": 1,
         "above_capacity": 1,
         "spike": 1,
     }
@@ -229,11 +236,15 @@ def test_what_comes_late_is_right_where_it_is_held_and_what_is_corrected_where_t
     held = recorded(
         spark,
         meter_days="""
-        meter_id | read_date  | total_kwh | delivery_id            | flags
-        m1       | 2025-06-01 | 3         | meter_days-20250605-01 |
-        m1       | 2025-06-02 | 3         | meter_days-20250605-01 |
-        m2       | 2025-06-02 | 3         | meter_days-20250605-01 |
-        m3       | 2025-06-05 | 9         | meter_days-20250605-01 | MD-08
+        meter_id | read_date  | total_kwh | delivery_id
+        m1       | 2025-06-01 | 3         | meter_days-20250605-01
+        m1       | 2025-06-02 | 3         | meter_days-20250605-01
+        m2       | 2025-06-02 | 3         | meter_days-20250605-01
+        m3       | 2025-06-05 | 9         | meter_days-20250605-01
+        """,
+        validated="""
+        meter_id | read_date  | flags
+        m3       | 2025-06-05 | MD-08
         """,
         versions="""
         meter_id | read_date  | total_kwh | delivery_id            | replaced_by
@@ -249,33 +260,6 @@ def test_what_comes_late_is_right_where_it_is_held_and_what_is_corrected_where_t
     assert counts(late_readings(notes, held)) == {"late": (2, 0, 1, None)}
     # of the two that wait for their correction a rule speaks of one
     assert counts(awaited_corrections(notes, findings(held))) == {AWAITED: (2, 0, 1, None)}
-
-
-def test_a_missing_day_is_right_where_nothing_stands_for_it(spark: SparkSession) -> None:
-    notes = drawn_notes(
-        spark,
-        """
-        fault       | feed       | meter_id | customer_no | read_date
-        missing_day | meter_days | m1       | c1          | 2025-06-01
-        missing_day | meter_days | m2       | c2          | 2025-06-01
-        missing_day | meter_days | m3       | c3          | 2025-06-01
-        missing_day | meter_days | m3       | c3          | 2025-06-02
-        """,
-    )
-    held = recorded(
-        spark,
-        # the first customer's other meter has sent; the third is held although it never came, then filled in
-        meter_days="""
-        meter_id | read_date
-        m3       | 2025-06-01
-        """,
-        customer_days="""
-        customer_key | usage_date | completeness | flags
-        k1           | 2025-06-01 | 0            | point_without_curve
-        k3           | 2025-06-02 | 1            |
-        """,
-    )
-    assert counts(missing_days(notes, held, customers_of(notes, held))) == {"missing_day": (4, 0, 2, 1)}
 
 
 def test_an_event_is_right_where_the_customers_energy_is_the_true_one(spark: SparkSession) -> None:
@@ -373,10 +357,15 @@ def test_the_table_has_all_classes_which_were_injected(spark: SparkSession) -> N
     held = recorded(
         spark,
         meter_days="""
-        meter_id | read_date  | total_kwh | delivery_id            | flags
-        m1       | 2025-06-01 | 9         | meter_days-20250602-01 | MD-12
-        m2       | 2025-06-01 | 1         | meter_days-20250602-01 |
-        m3       | 2025-06-01 | 1         | meter_days-20250602-01 | MD-13
+        meter_id | read_date  | total_kwh | delivery_id
+        m1       | 2025-06-01 | 9         | meter_days-20250602-01
+        m2       | 2025-06-01 | 1         | meter_days-20250602-01
+        m3       | 2025-06-01 | 1         | meter_days-20250602-01
+        """,
+        validated="""
+        meter_id | read_date  | flags
+        m1       | 2025-06-01 | MD-12
+        m3       | 2025-06-01 | MD-13
         """,
     )
     truth = spark.createDataFrame([], TRUTH)

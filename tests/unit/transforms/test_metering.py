@@ -3,10 +3,9 @@ from datetime import date
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.transforms.metering import customers_on, dial_difference, holds_on, meter_periods, register_days
+from jobs.transforms.metering import customers_on, holds_on, meter_periods
 from schemas.customers import CUSTOMERS
 from schemas.metering_points import METERING_POINTS
-from schemas.register_readings import REGISTER_READINGS
 from tests.frames import frame, rows_of
 
 
@@ -55,35 +54,6 @@ def test_the_meter_of_a_district_counts_for_no_customer(spark: SparkSession) -> 
         """,
     )
     assert rows_of(meter_periods(points), "customer_key", "meter_id") == [("c1", "a"), ("c2", "b")]
-
-
-def test_the_energy_of_a_date_lies_between_two_readings(spark: SparkSession) -> None:
-    readings = frame(
-        spark,
-        REGISTER_READINGS.struct,
-        """
-        meter_id | read_date  | register_code | reading_kwh | day_kwh | received_at
-        a        | 2025-06-01 | total         | 100         |         | 2025-06-02 00:00:00
-        a        | 2025-06-01 | peak          | 50          |         | 2025-06-02 00:00:00
-        a        | 2025-06-02 | total         | 124.5       |         | 2025-06-03 00:00:00
-        a        | 2025-06-03 | total         | 20          |         | 2025-06-04 00:00:00
-        b        | 2025-06-02 | total         | 130         | 25      | 2025-06-03 00:00:00
-        """,
-    )
-    days = register_days(readings).withColumn("day", F.dayofmonth("usage_date"))
-    assert rows_of(days, "meter_id", "day", "register_dial_kwh") == [("a", 2, 24.5), ("b", 2, 25.0)]
-
-
-def test_a_dial_rolls_over_from_its_top_into_its_beginning_only(spark: SparkSession) -> None:
-    dials = spark.sql(
-        "SELECT * FROM VALUES (999990D, 14D), (9999.5D, 0.5D), (500000D, 14D), (999990D, 400000D), (95D, 3D), "
-        "(10D, 12D) AS t(before, after)"
-    )
-    moved = dials.withColumn("moved", dial_difference(F.col("before"), F.col("after")))
-    assert {row.before: row.moved for row in moved.where("after < 100").collect()} == {
-        999990.0: 24.0, 9999.5: 1.0, 500000.0: None, 95.0: None, 10.0: 2.0,
-    }  # fmt: skip
-    assert moved.where("after = 400000").first()["moved"] is None  # type: ignore[index]
 
 
 def test_the_latest_row_up_to_the_date_holds(spark: SparkSession) -> None:

@@ -1,0 +1,156 @@
+"""Validate and estimate meter days: readings, registers, past -> features.validated_days, a meter and a local date.
+
+Curves are held against registers, neighbouring days, other meters and the meter's own past; what breaks a rule is
+flagged, what the flags condemn or nobody sent is estimated, and says so in its quality. Only days which depend on
+deliveries not taken up yet are made again. A rerun finds nothing new; a run that was killed is made again whole.
+
+    wattlake build_validated_days --date 2025-06-30
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from expectations.validated_days import PATTERNS, VALIDATED_DAYS_SUITE
+from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
+from jobs.kernels.days_around import AROUND, days_around
+from jobs.kernels.tou_periods import tou_periods
+from jobs.kernels.validated_curves import finished_days as finish
+from jobs.runtime.changes import Change
+from jobs.runtime.context import Context
+from jobs.runtime.errors import UserError
+from jobs.runtime.quality import with_broken_rules
+from jobs.transforms.changes import OF_METERS, Facts, Touched, meters_since, reach, rows_touched, touched_by
+from jobs.transforms.customer_days import lines_of
+from jobs.transforms.day_context import connections, seen_days, with_connection, with_curves, with_usual
+from jobs.transforms.meter_profiles import PROFILE_FEEDS, worked_dates
+from jobs.transforms.validated_days import (
+    VALIDATION_FEEDS,
+    DaysSince,
+    all_days,
+    changed_days,
+    dates_with_neighbours,
+    days_read,
+    days_to_validate,
+    finished_days,
+    made_beside,
+    no_longer_expected,
+    settled_days,
+    with_expectation,
+    with_patterns,
+    with_peers,
+)
+from schemas.meter_days import METER_DAYS
+from schemas.meter_profiles import METER_PROFILES
+from schemas.ops import REVALIDATIONS
+from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# what is added to a day by looking at it and at the dates around it
+SEEN = pa.schema([*AROUND, *EVIDENCE])
+
+
+def run(ctx: Context) -> str:
+    """Find the days, hold each against all that is known, judge, estimate, merge; say which others were touched."""
+    changes = ctx.lake.new_changes(ctx.job, VALIDATION_FEEDS)
+    if not changes:
+        return "nothing new"
+    if ctx.lake.new_changes("build_meter_profiles", PROFILE_FEEDS):
+        raise UserError(f"Profiles have to be made before: run build_meter_profiles --date {ctx.date} first.")
+    touched = touched_by(changes, everything=not ctx.lake.exists(VALIDATED_DAYS))
+    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
+    facts = facts.with_periods(ctx.stage(facts.periods, "periods"))
+    # without anything held every day is made: what names the days is not asked
+    direct = None if touched.everything else ctx.stage(days_read(touched, facts), "direct")
+    named, keys = _keys(ctx, touched, facts, direct)
+    dates = sorted(row.read_date for row in named.select("read_date").distinct().collect())
+    if dates:
+        made = ctx.gate(_validated(ctx, keys, facts, dates), VALIDATED_DAYS_SUITE)
+        _write(ctx, changes, named, dates, made, direct)
+    ctx.lake.mark_consumed(ctx.job, changes)
+    return f"{len(changes)} deliveries taken up, days of {len(dates)} date(s) made"
+
+
+def _keys(ctx: Context, touched: Touched, facts: Facts, direct: "DataFrame | None") -> "tuple[DataFrame, DataFrame]":
+    """The days to look at, and those of them to make, with whether each is expected.
+
+    `direct` are those which deliveries name, None for all. Made are days between the first and the last date on which
+    anything was sent, of meters which are installed or sent something: what is held of others goes.
+    """
+    delivered = [day for day in ctx.lake.partition_dates(METER_DAYS) if day <= ctx.date]
+    held = ctx.lake.partition_dates(VALIDATED_DAYS)
+    # dates between two with readings are dates without any
+    dates = (
+        [date.fromordinal(n) for n in range(delivered[0].toordinal(), delivered[-1].toordinal() + 1)]
+        if delivered
+        else []
+    )
+    fresh = sorted(set(dates) - set(held))
+    if direct is None:
+        every = ctx.stage(all_days(facts, dates), "keys")
+        return every, every
+    since = None
+    if touched.has(*OF_METERS):
+        since = ctx.stage(meters_since(touched, facts), "since")
+        first, _ = reach(since, ctx.date)
+        since = DaysSince(since, [day for day in dates if day >= first])
+    known = sorted({*dates, *held})
+    named = ctx.stage(days_to_validate(touched, facts, known, fresh, direct, since), "named")
+    sent_between = named.where(F.col("read_date").between(*((dates[0], dates[-1]) if dates else (None, None))))
+    return named, ctx.stage(with_expectation(sent_between, facts), "keys")
+
+
+def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[date]) -> "DataFrame":
+    limits = ctx.settings.validation
+    evidence = day_evidence(
+        tou_periods(lines_of(facts.tariffs)),
+        limits.register_tariff,
+        facts.time_zone,
+        Tolerance(limits.dial_kwh, limits.interval_kwh, limits.share),
+    )
+    near, profiles = facts.on(dates_with_neighbours(dates)), ctx.lake.read(METER_PROFILES)
+    seen = ctx.stage(seen_days(keys, near, lambda batches: evidence(days_around(batches)), SEEN), "evidence")
+    known = with_usual(with_connection(seen, ctx.stage(connections(facts), "connections")), profiles)
+    patterned = with_patterns(with_peers(known, settled_days(keys, near)), PATTERNS)
+    judged = with_broken_rules(patterned, VALIDATED_DAYS_SUITE, "_errors", "found_flags")
+    days = with_curves(ctx.stage(judged.drop("_errors"), "judged"), near, profiles)
+    return finished_days(days, finish(worked_dates(facts.calendar), facts.time_zone), facts.time_zone)
+
+
+def _write(
+    ctx: Context,
+    changes: list[Change],
+    named: "DataFrame",
+    dates: Sequence[date],
+    made: "DataFrame",
+    direct: "DataFrame | None",
+) -> None:
+    """First which days were made beside those that deliveries name, then the days: killed between, it is repeated."""
+    if direct is None:
+        ctx.lake.merge(made, VALIDATED_DAYS)
+        return
+    held = ctx.lake.read(VALIDATED_DAYS).where(F.col("read_date").isin(list(dates)))
+    changed = ctx.stage(changed_days(made, held), "changed")
+    gone = ctx.stage(no_longer_expected(named, made, held), "gone")
+    beside = ctx.stage(made_beside(changed, gone, direct), "beside")
+    named = "\n".join(sorted(f"{change.feed} {change.delivery_id} {change.manifest_sha256}" for change in changes))
+    revalidation_id = hashlib.sha256(named.encode()).hexdigest()[:16]
+    days = {row.read_date: row["count"] for row in beside.groupBy("read_date").count().collect()}
+    if days:
+        ctx.lake.insert_missing(beside.selectExpr("*", f"'{revalidation_id}' AS revalidation_id"), REVALIDATED_DAYS)
+        entry = {
+            "revalidation_id": revalidation_id,
+            "run_date": ctx.date,
+            "received_at": max(change.received_at for change in changes),
+            "touched_dates": sorted(days),
+            "days": sum(days.values()),
+        }
+        ctx.books.append(REVALIDATIONS, [entry])
+    ctx.lake.synchronise(changed.selectExpr("*", "true AS keep").unionByName(gone, True), VALIDATED_DAYS, "keep")

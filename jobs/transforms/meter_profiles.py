@@ -1,0 +1,67 @@
+"""features.meter_profiles: a meter and a week with what is usual for it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.transforms.changes import Facts, Touched
+from schemas.meter_profiles import METER_PROFILES
+
+Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+# the feeds on which a profile depends
+PROFILE_FEEDS = ("meter_days", "calendar")
+# a meter's past, as the days of a week are held against, are the days so far before the Monday of the week
+PAST_DAYS = 28
+_WEEK = timedelta(days=7)
+
+
+def weeks_after(days: Sequence[date], until: date) -> list[date]:
+    """The Mondays up to a date for whose weeks one of the days is the past."""
+    mondays = set()
+    for day in days:
+        monday = day + timedelta(days=7 - day.weekday())
+        while monday <= min(until, day + timedelta(days=PAST_DAYS)):
+            mondays.add(monday)
+            monday += _WEEK
+    return sorted(mondays)
+
+
+def past_of(weeks: Sequence[date]) -> list[date]:
+    """The dates which are the past of one of the weeks."""
+    return sorted({week - timedelta(days=n) for week in weeks for n in range(1, PAST_DAYS + 1)})
+
+
+def meter_profiles(meter_days: DataFrame, weeks: Sequence[date], profile: Batches) -> DataFrame:
+    """A meter and each of the weeks (Mondays) with a day in the time before it."""
+    past = meter_days.where(F.col("read_date").isin(past_of(weeks)))
+    ordered = (
+        past.select("meter_id", "read_date", "interval_minutes", "kwh")
+        .repartition("meter_id")
+        .sortWithinPartitions("meter_id", "read_date")
+    )
+    return ordered.mapInArrow(profile, METER_PROFILES.struct)
+
+
+def meters_of(touched: Touched, facts: Facts) -> DataFrame:
+    """A meter (meter_id) of which new deliveries brought days."""
+    new = touched.of("meter_days")
+    return new.rows(facts.meter_days).where(F.col("read_date").isin(list(new.dates))).select("meter_id").distinct()
+
+
+def no_longer_profiled(meters: DataFrame, weeks: Sequence[date], made: DataFrame, held: DataFrame) -> DataFrame:
+    """A meter and week that is held and not made any more, all columns, with `keep` false."""
+    of_weeks = held.where(F.col("week_start").isin(list(weeks))).join(meters, "meter_id", "left_semi")
+    gone = of_weeks.join(made, ["meter_id", "week_start"], "left_anti")
+    return gone.withColumn("keep", F.lit(False)).select(*made.columns, "keep")
+
+
+def worked_dates(calendar: DataFrame) -> dict[int, bool]:
+    """Whether a date of the calendar is worked, by its ordinal. A few hundred a year."""
+    is_weekend = F.dayofweek("calendar_date").isin(1, 7)
+    is_worked = ~F.coalesce("is_holiday", F.lit(False)) & (~is_weekend | F.coalesce("is_working_weekend", F.lit(False)))
+    rows = calendar.select("calendar_date", is_worked.alias("is_worked")).collect()
+    return {row.calendar_date.toordinal(): row.is_worked for row in rows}
