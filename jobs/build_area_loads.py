@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from expectations.features import AREA_LOADS_SUITE
 from jobs.kernels.area_curves import district_parts, rolled_up
 from jobs.runtime.context import Context
-from jobs.runtime.errors import UserError
 from jobs.transforms.area_loads import AREA_FEEDS, area_dates, area_loads
 from jobs.transforms.changes import Facts, Touched, meters_since, reach, rows_touched, touched_by
 from jobs.transforms.validated_days import VALIDATION_FEEDS
@@ -27,8 +26,7 @@ def run(ctx: Context) -> str:
     changes = ctx.lake.new_changes(ctx.job, AREA_FEEDS)
     if not changes:
         return "nothing new"
-    if ctx.lake.new_changes("build_validated_days", VALIDATION_FEEDS):
-        raise UserError(f"Meter days have to be validated before: run build_validated_days --date {ctx.date} first.")
+    ctx.needs("build_validated_days", VALIDATION_FEEDS, "Meter days have to be validated before")
     touched = touched_by(changes, everything=not ctx.lake.exists(AREA_LOADS))
     ctx.expect_rows(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)

@@ -12,7 +12,6 @@ from expectations.features import CUSTOMER_DAYS_SUITE
 from jobs.kernels.customer_curves import day_measures
 from jobs.kernels.tou_periods import tou_periods
 from jobs.runtime.context import Context
-from jobs.runtime.errors import UserError
 from jobs.transforms.changes import (
     DAY_FEEDS,
     FAR_REACHING,
@@ -39,8 +38,7 @@ def run(ctx: Context) -> str:
     changes = ctx.lake.new_changes(ctx.job, DAY_FEEDS)
     if not changes:
         return "nothing new"
-    if ctx.lake.new_changes("build_validated_days", VALIDATION_FEEDS):
-        raise UserError(f"Meter days have to be validated before: run build_validated_days --date {ctx.date} first.")
+    ctx.needs("build_validated_days", VALIDATION_FEEDS, "Meter days have to be validated before")
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_DAYS))
     ctx.expect_rows(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)

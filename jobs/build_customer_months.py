@@ -8,7 +8,6 @@ build_customer_days, whose rows it adds up.
 
 from expectations.features import CUSTOMER_MONTHS_SUITE
 from jobs.runtime.context import Context
-from jobs.runtime.errors import UserError
 from jobs.transforms.changes import DAY_FEEDS, Facts, rows_touched, touched_by
 from jobs.transforms.customer_days import no_longer_there, where_keys
 from jobs.transforms.customer_months import (
@@ -29,8 +28,7 @@ def run(ctx: Context) -> str:
     changes = ctx.lake.new_changes(ctx.job, MONTH_FEEDS)
     if not changes:
         return "nothing new"
-    if ctx.lake.new_changes("build_customer_days", DAY_FEEDS):
-        raise UserError(f"Days have to be made before months: run build_customer_days --date {ctx.date} first.")
+    ctx.needs("build_customer_days", DAY_FEEDS, "Days have to be made before months")
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_MONTHS))
     ctx.expect_rows(None if touched.everything else rows_touched(changes))
     time_zone = ctx.settings.site.time_zone

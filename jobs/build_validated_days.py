@@ -22,7 +22,6 @@ from jobs.kernels.tou_periods import tou_periods
 from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.changes import Change
 from jobs.runtime.context import Context
-from jobs.runtime.errors import UserError
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import OF_METERS, Facts, Touched, meters_since, reach, rows_touched, touched_by
 from jobs.transforms.customer_days import lines_of
@@ -33,6 +32,7 @@ from jobs.transforms.validated_days import (
     DaysSince,
     all_days,
     changed_days,
+    dates_between,
     dates_with_neighbours,
     days_read,
     days_to_validate,
@@ -61,8 +61,7 @@ def run(ctx: Context) -> str:
     changes = ctx.lake.new_changes(ctx.job, VALIDATION_FEEDS)
     if not changes:
         return "nothing new"
-    if ctx.lake.new_changes("build_meter_profiles", PROFILE_FEEDS):
-        raise UserError(f"Profiles have to be made before: run build_meter_profiles --date {ctx.date} first.")
+    ctx.needs("build_meter_profiles", PROFILE_FEEDS, "Profiles have to be made before")
     touched = touched_by(changes, everything=not ctx.lake.exists(VALIDATED_DAYS))
     ctx.expect_rows(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
@@ -87,20 +86,16 @@ def _keys(ctx: Context, touched: Touched, facts: Facts, direct: "DataFrame | Non
     delivered = [day for day in ctx.lake.partition_dates(METER_DAYS) if day <= ctx.date]
     held = ctx.lake.partition_dates(VALIDATED_DAYS)
     # dates between two with readings are dates without any
-    dates = (
-        [date.fromordinal(n) for n in range(delivered[0].toordinal(), delivered[-1].toordinal() + 1)]
-        if delivered
-        else []
-    )
+    dates = dates_between(delivered)
     fresh = sorted(set(dates) - set(held))
     if direct is None:
         every = ctx.stage(all_days(facts, dates), "keys")
         return every, every
     since = None
     if touched.has(*OF_METERS):
-        since = ctx.stage(meters_since(touched, facts), "since")
-        first, _ = reach(since, ctx.date)
-        since = DaysSince(since, [day for day in dates if day >= first])
+        meters = ctx.stage(meters_since(touched, facts), "since")
+        first, _ = reach(meters, ctx.date)
+        since = DaysSince(meters, [day for day in dates if day >= first])
     known = sorted({*dates, *held})
     named = ctx.stage(days_to_validate(touched, facts, known, fresh, direct, since), "named")
     sent_between = named.where(F.col("read_date").between(*((dates[0], dates[-1]) if dates else (None, None))))

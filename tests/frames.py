@@ -1,6 +1,6 @@
 """Test data drawn as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -38,6 +38,18 @@ def _cell(name: str, kind: DataType, drawn: Sequence[str]) -> str:
     if isinstance(kind, BooleanType):
         return f"`{name}` = 'yes' AS `{name}`"
     return f"CAST(`{name}` AS {sql}) AS `{name}`"
+
+
+def rows_like(
+    spark: SparkSession, kinds: Mapping[str, str], good: Mapping[str, str], changed: Mapping[str, Mapping[str, str]]
+) -> DataFrame:
+    """A row for each name of `changed`, as row_name: the good row with some columns changed; values are SQL."""
+    selects = []
+    for name, changes in changed.items():
+        values = {**good, **changes}
+        cells = (f"CAST({values.get(column, 'NULL')} AS {kind}) AS `{column}`" for column, kind in kinds.items())
+        selects.append(f"SELECT '{name}' AS row_name, {', '.join(cells)}")
+    return spark.sql(" UNION ALL ".join(selects))
 
 
 def rows_of(frame: DataFrame, *names: str) -> list[tuple[Any, ...]]:

@@ -16,8 +16,8 @@ Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-
-_CURVES = ("working_kwh", "other_kwh", "spread_kwh")
+# the curves of a profile
+CURVES = ("working_kwh", "other_kwh", "spread_kwh")
 _NUMBERS = ("daily_kwh", "daily_spread_kwh", "highest_kwh", "zero_share", "night_min_kwh")
 _COUNTS = ("days", "dropped_days", "longest_zero_run", "longest_constant_run")
 PROFILES = pa.schema(
@@ -25,7 +25,7 @@ PROFILES = pa.schema(
         ("meter_id", pa.string()),
         ("week_start", pa.date32()),
         ("interval_minutes", pa.int32()),
-        *((name, pa.list_(pa.float32())) for name in _CURVES),
+        *((name, pa.list_(pa.float32())) for name in CURVES),
         ("days", pa.int32()),
         ("dropped_days", pa.int32()),
         ("daily_kwh", pa.float64()),
@@ -127,7 +127,7 @@ def _rows(meters: pa.Array, monday: int, minutes: int, made: MeterProfiles) -> p
         "week_start": pa.array(np.full(count, monday - EPOCH, np.int32)).cast(pa.date32()),
         "interval_minutes": pa.array(np.full(count, minutes, np.int32)),
     }
-    for name in _CURVES:
+    for name in CURVES:
         curve = np.ascontiguousarray(getattr(made, name).T)
         offsets = pa.array(np.arange(count + 1, dtype=np.int32) * curve.shape[1])
         columns[name] = pa.ListArray.from_arrays(offsets, pa.array(curve.ravel(), mask=np.isnan(curve.ravel())))

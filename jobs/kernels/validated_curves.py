@@ -12,7 +12,7 @@ from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_mi
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.estimation import MeterDays, days_with_gaps, estimated
 from jobs.kernels.meter_profiles import FEWEST_DAYS, at_clock
-from jobs.kernels.past_weeks import is_working
+from jobs.kernels.past_weeks import CURVES, is_working
 from schemas.quality_codes import MEASURED, MENDED, MISSING, SPREAD
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -33,8 +33,6 @@ _RUNS = {
 }
 _POWER = "MD-18"
 _LONGER = "MD-23"
-# looked at and not handed on
-_PROFILE_CURVES = ("working_kwh", "other_kwh", "spread_kwh")
 
 FINISHED = pa.schema(
     [
@@ -76,7 +74,7 @@ def _finished(batch: pa.RecordBatch, worked: Mapping[int, bool], time_zone: str)
         _spread_out(block, batch, flags, ordinals, worked)
         _estimate(block, batch, ordinals, worked)
         out.put(block)
-    kept = [name for name in batch.schema.names if name not in (*FINISHED.names, *_PROFILE_CURVES)]
+    kept = [name for name in batch.schema.names if name not in (*FINISHED.names, *CURVES)]
     fields = [batch.schema.field(name) for name in kept]
     arrays = [batch.column(name) for name in kept]
     return pa.RecordBatch.from_arrays([*arrays, *out.arrays()], schema=pa.schema([*fields, *FINISHED]))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from jobs.runtime.books import Books
 from jobs.runtime.changes import Change, ChangeBook
+from jobs.runtime.errors import UserError
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FeedFiles, Settings
 from schemas.mart import PUBLICATIONS
@@ -127,6 +128,11 @@ class Context:
         from jobs.runtime.quality import gate
 
         return gate(self, rows, suite)
+
+    def needs(self, job: str, feeds: tuple[str, ...], why: str) -> None:
+        """UserError where a job whose table this one reads has still to take up deliveries of the feeds."""
+        if self.lake.new_changes(job, feeds):
+            raise UserError(f"{why}: run {job} --date {self.date} first.")
 
     def is_history(self) -> bool:
         """Whether a publication of a later date is out: what was published for this one then stays as it was.

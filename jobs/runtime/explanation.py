@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from deltalake import DeltaTable, QueryBuilder
 from rich.console import Console
 from rich.table import Table as Grid
 
 from expectations.meter_days import METER_DAYS_SUITE
 from expectations.validated_days import VALIDATED_DAYS_SUITE
+from jobs.runtime.books import literal
 from jobs.runtime.errors import UserError
 from schemas import QUARANTINES, VERSIONS, Table
 from schemas.mart import PUBLICATIONS
@@ -20,8 +21,6 @@ from schemas.register_readings import REGISTER_READINGS
 from schemas.validated_days import VALIDATED_DAYS
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from jobs.runtime.context import Context
 
 _FEED = "meter_days"
@@ -32,7 +31,7 @@ _REASONS = {rule.id: rule.reason for suite in (METER_DAYS_SUITE, VALIDATED_DAYS_
 class _Version:
     """A value of the day which was delivered, and what became of it."""
 
-    received_at: "datetime"
+    received_at: datetime
     delivery_id: str
     row: dict[str, Any]
     fate: str
@@ -64,18 +63,13 @@ def explain_meter_day(ctx: "Context", meter_id: str) -> str:
     return f"{len(versions)} version(s) delivered, {reads} run(s) read them"
 
 
-def _rows(ctx: "Context", table: Table, meter_id: str, *days: str) -> list[dict[str, Any]]:
+def _rows(ctx: "Context", table: Table, meter_id: str, *days: date) -> list[dict[str, Any]]:
     """Rows of a table with the meter and the run's date, or these dates."""
     if not ctx.lake.exists(table):
         return []
-    dates = ", ".join(f"DATE '{day}'" for day in days or (ctx.date.isoformat(),))
-    quoted = meter_id.replace("'", "''")
-    query = QueryBuilder().register("held", DeltaTable(str(ctx.lake.path(table))))
-    found = query.execute(f"SELECT * FROM held WHERE meter_id = '{quoted}' AND read_date IN ({dates})").read_all()
-    names = found.column_names
-    return [
-        dict(zip(names, values, strict=True)) for values in zip(*(c.to_pylist() for c in found.columns), strict=True)
-    ]
+    dates = ", ".join(literal(day) for day in days or (ctx.date,))
+    found = ctx.lake.query(table, f"SELECT * FROM held WHERE meter_id = {literal(meter_id)} AND read_date IN ({dates})")
+    return found.to_pylist()
 
 
 def _versions(ctx: "Context", meter_id: str) -> Iterator[_Version]:
@@ -102,10 +96,7 @@ def _print_versions(console: Console, versions: Sequence[_Version], title: str) 
 
 
 def _print_registers(ctx: "Context", console: Console, meter_id: str) -> None:
-    from datetime import timedelta
-
-    days = [(ctx.date + timedelta(days=n)).isoformat() for n in (-1, 0)]
-    rows = _rows(ctx, REGISTER_READINGS, meter_id, *days)
+    rows = _rows(ctx, REGISTER_READINGS, meter_id, ctx.date - timedelta(days=1), ctx.date)
     if not rows:
         console.print("No register was read at the beginning or end of the date.")
         return

@@ -23,6 +23,7 @@ from jobs.runtime.batch import MOST_IN_DRIVER, Counts, Judged, Plan
 from jobs.runtime.cancellations import brought_by, earliest
 from jobs.runtime.errors import DataError
 from jobs.runtime.identities import load_keys
+from jobs.runtime.lake import date_of
 from jobs.runtime.landing import Delivery
 from jobs.runtime.meeting import meet
 from jobs.runtime.reading import read_deliveries
@@ -120,12 +121,17 @@ def _stage(judged: Judged, table: Table) -> Sequence[Any]:
 
 def _patterns(judged: Judged, table: Table) -> Sequence[Any]:
     """One pass over the staged rows: counts by delivery, file, date and broken rules."""
-    dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
     # several rows of the file may make one of the table: the reader counts them
     source_rows = F.sum("source_rows") if "source_rows" in judged.rows.columns else F.count("*")
     return (
         judged.rows.groupBy(
-            "delivery_id", "source_file", "file_error", "extra_columns", "broken_rules", "flags", dated.alias("on_date")
+            "delivery_id",
+            "source_file",
+            "file_error",
+            "extra_columns",
+            "broken_rules",
+            "flags",
+            date_of(table).alias("on_date"),
         )
         .agg(
             F.count("*").alias("row_count"),

@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 from deltalake.transaction import AddAction
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from jobs.runtime.books import literal
 from jobs.runtime.errors import UserError
 from jobs.runtime.roots import check_writable
 from schemas import TABLES
@@ -72,11 +73,13 @@ class Lake:
         """Whether any row has one of the values, found without a session; the log tells most files which have not."""
         if not values or not self.exists(table):
             return False
-        held = QueryBuilder().register("held", DeltaTable(str(self.path(table))))
-        listed = ", ".join(sorted(map(_sql_text, values)))
-        return (
-            pa.table(held.execute(f'SELECT 1 FROM held WHERE "{column}" IN ({listed}) LIMIT 1').read_all()).num_rows > 0
-        )
+        listed = ", ".join(sorted(map(literal, values)))
+        return self.query(table, f'SELECT 1 FROM held WHERE "{column}" IN ({listed}) LIMIT 1').num_rows > 0
+
+    def query(self, table: Table, sql: str) -> pa.Table:
+        """What SQL finds in a table that exists, named `held` in it; without a session."""
+        found = QueryBuilder().register("held", DeltaTable(str(self.path(table)))).execute(sql)
+        return pa.table(found.read_all())
 
     def rows_held(self, table: Table) -> int:
         """About how many rows the table holds, from its log alone; rows deleted since they were written still count."""
@@ -325,6 +328,11 @@ class Lake:
         )
 
 
+def date_of(table: Table) -> Column:
+    """The date by which a row of the table is partitioned; null where the table is not."""
+    return F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
+
+
 def stats_columns(table: Table) -> Iterable[str]:
     """Columns with file statistics: key and provenance. Statistics of arrays cost and never help."""
     names = [
@@ -336,10 +344,6 @@ def stats_columns(table: Table) -> Iterable[str]:
 
 def _literal(value: Any) -> str:
     return f"DATE'{value.isoformat()}'" if isinstance(value, date) else f"'{_quoted(str(value))}'"
-
-
-def _sql_text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _quoted(text: str) -> str:

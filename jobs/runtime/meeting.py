@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.runtime.batch import MOST_IN_DRIVER, Judged
+from jobs.runtime.lake import date_of
 from jobs.runtime.wide_rows import OUTCOMES
 from schemas import REPEATS, VERSIONS, Table
 
@@ -42,9 +43,8 @@ def meet(judged: Judged, table: Table) -> None:
     elif lake.exists(table):
         held = lake.read(table)
     meeting = _keys_that_meet(judged, table, held, found)
-    dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
     told = (
-        meeting.groupBy(dated.alias("on_date"))
+        meeting.groupBy(date_of(table).alias("on_date"))
         .agg(F.max("is_held").alias("is_held"), F.count("*").alias("row_count"))
         .collect()
     )

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deltalake import DeltaTable, QueryBuilder
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -46,11 +45,11 @@ def publication_summary(ctx: "Context") -> str:
 
 def _print_scores(ctx: "Context", console: Console) -> None:
     columns = ("segment_name", "next_14d_p10_kwh", "next_14d_p50_kwh", "next_14d_p90_kwh", "sufficiency", "reasons")
-    query = QueryBuilder().register("scores", DeltaTable(str(ctx.lake.path(CUSTOMER_SCORES))))
-    rows = query.execute(
-        f"SELECT customer_key, {', '.join(columns)} FROM scores WHERE as_of_date = DATE '{ctx.date.isoformat()}' "
-        f"ORDER BY customer_key LIMIT {_SHOWN}"
-    ).read_all()
+    rows = ctx.lake.query(
+        CUSTOMER_SCORES,
+        f"SELECT customer_key, {', '.join(columns)} FROM held WHERE as_of_date = DATE '{ctx.date.isoformat()}' "
+        f"ORDER BY customer_key LIMIT {_SHOWN}",
+    )
     grid = Grid(
         "customer", "segment", "P10 kWh", "P50 kWh", "P90 kWh", "sufficiency", "reasons", title="Customer scores"
     )

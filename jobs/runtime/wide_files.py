@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from jobs.runtime.errors import DataError
@@ -36,7 +36,16 @@ if TYPE_CHECKING:
 _ROWS_A_FILE = 60_000
 # a row group is read whole by whoever reads any of it
 _ROWS_A_GROUP = 30_000
-_WRITTEN = "path string, size long, modified long, on_date date, rows long, stats string"
+_WRITTEN = pa.schema(
+    [
+        ("path", pa.string()),
+        ("size", pa.int64()),
+        ("modified", pa.int64()),
+        ("on_date", pa.date32()),
+        ("rows", pa.int64()),
+        ("stats", pa.string()),
+    ]
+)
 
 
 def append_wide(judged: "Judged", table: "Table") -> None:
@@ -51,7 +60,7 @@ def append_wide(judged: "Judged", table: "Table") -> None:
         session = received.ctx.spark
         frame = session.createDataFrame(groups)
         write = _write_each(_Target.of(table, lake.path(table)), str(received.staging))
-        files = frame.repartition(groups.num_rows).mapInArrow(write, _WRITTEN).toArrow().to_pylist()
+        files = frame.repartition(groups.num_rows).mapInArrow(write, from_arrow_schema(_WRITTEN)).toArrow().to_pylist()
     else:
         files = []
     written = sum(file["rows"] for file in files)
@@ -132,21 +141,9 @@ def _write_each(target: _Target, staging: str) -> Callable[[Iterator[pa.RecordBa
         for batch in batches:
             for group in batch.to_pylist():
                 files = _write_group(group, target, Path(staging))
-                yield pa.RecordBatch.from_pylist(files, schema=_WRITTEN_SCHEMA)
+                yield pa.RecordBatch.from_pylist(files, schema=_WRITTEN)
 
     return write
-
-
-_WRITTEN_SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("size", pa.int64()),
-        ("modified", pa.int64()),
-        ("on_date", pa.date32()),
-        ("rows", pa.int64()),
-        ("stats", pa.string()),
-    ]
-)
 
 
 def _write_group(group: Mapping[str, Any], target: _Target, staging: Path) -> list[dict[str, Any]]:

@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import LongType, StructField, StructType
 
 from jobs.runtime.identities import load_keys
+from jobs.runtime.lake import date_of
 from jobs.runtime.quality import odd_rows
 from jobs.runtime.reading import files_of, row_type, tables_of_file
 from schemas.feed import CURVE_READERS
@@ -61,10 +62,6 @@ _SUMMARY = pa.schema(
         ("source_rows", pa.int64()),
         ("last_row", pa.int64()),
     ]
-)
-_SUMMARY_TYPE = (
-    "number long, piece long, delivery_id string, source_file string, file_error string, extra_columns array<string>, "
-    "on_date date, row_count long, source_rows long, last_row long"
 )
 
 
@@ -112,7 +109,7 @@ def stage_wide(received: "Received", suite: "Suite", table: "Table") -> list[Pat
     tables = tables_of_file(received.feed, received.readers, keys, to_arrow_schema(wanted, timezone="UTC"))
     with ctx.step("reading"):
         files = files_of(ctx.spark, received.deliveries)
-        written = files.mapInArrow(_write_each(tables, str(folder), _kept(table, wanted)), _SUMMARY_TYPE)
+        written = files.mapInArrow(_write_each(tables, str(folder), _kept(table, wanted)), from_arrow_schema(_SUMMARY))
         summary = written.toArrow().cast(_SUMMARY)
         pq.write_table(summary, folder / SUMMARY)
     with ctx.step("rules"):
@@ -122,9 +119,8 @@ def stage_wide(received: "Received", suite: "Suite", table: "Table") -> list[Pat
         lacking = [c for c in table.columns if c.name not in rows.columns and c.name not in ARRAYS]
         rows = rows.select("*", *(F.lit(None).cast(c.type).alias(c.name) for c in lacking if c.name != "flags"))
         odd = odd_rows(rows, suite)
-        dated = F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
         facts = ("row_id", "broken_rules", "flags", "delivery_id", "source_file", "source_rows")
-        odd.select(*facts, dated.alias("on_date")).write.mode("overwrite").parquet(str(folder / EXCEPTIONS))
+        odd.select(*facts, date_of(table).alias("on_date")).write.mode("overwrite").parquet(str(folder / EXCEPTIONS))
         return _patterns(summary, folder / EXCEPTIONS)
 
 
@@ -186,13 +182,15 @@ def _summary(file: Mapping[str, Any], piece: int, rows: pa.Table) -> pa.Table:
         "file_error": first.get("file_error"),
         "extra_columns": first.get("extra_columns"),
     }
-    count = by_date.num_rows
-    columns = [pa.array([value] * count, _SUMMARY.field(name).type) for name, value in facts.items()]
-    names = ("on_date", "count_all", "source_rows_sum", "source_row_max")
-    columns += [by_date.column(name).cast(_SUMMARY.types[len(facts) + n]) for n, name in enumerate(names)]
-    return pa.Table.from_arrays(
-        [pa.chunked_array([c]) if isinstance(c, pa.Array) else c for c in columns], _SUMMARY.names
-    )
+    counts = {
+        "on_date": "on_date",
+        "row_count": "count_all",
+        "source_rows": "source_rows_sum",
+        "last_row": "source_row_max",
+    }
+    columns = {name: pa.array([value] * by_date.num_rows, _SUMMARY.field(name).type) for name, value in facts.items()}
+    columns |= {name: by_date.column(counted) for name, counted in counts.items()}
+    return pa.table(columns).cast(_SUMMARY)
 
 
 def _patterns(summary: pa.Table, folder: Path) -> list[Pattern]:

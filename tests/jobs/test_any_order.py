@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.runtime.quarantine import Wanted, rows_in_quarantine
 from schemas import QUARANTINES
 from schemas.bills import BILLS
-from schemas.ops import RECONCILIATION
 from schemas.versions import REPEATS, VERSIONS
 from tests.jobs.deliveries import BILL, BILL_HEADER, deliver, text
+from tests.jobs.orders import assert_all_rows_accounted_for, orders_tried
 from tests.province import FIRST_DAY, Site
 
 EXAMPLES = int(os.environ.get("ORDERS_TRIED", "2"))
@@ -169,15 +169,7 @@ def test_the_expected_tables_are_those_a_person_would_work_out(expected: dict[st
     ]
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    # to look for a simpler story takes longer than to read this one
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@orders_tried(EXAMPLES)
 @given(data=st.data())
 def test_any_order_ends_in_the_same_tables(
     data: st.DataObject,
@@ -194,7 +186,5 @@ def test_any_order_ends_in_the_same_tables(
     story = _Story(Site(home, spark), conf)
     story.tell(first, steps, runs_after)
     assert story.tables() == expected
-    for row in story.site.context("look", FIRST_DAY).books.read(RECONCILIATION):
-        parts = ("accepted", "superseding", "duplicate", "quarantined")
-        assert row["rows_read"] == sum(row[f"rows_{part}"] for part in parts)
+    assert_all_rows_accounted_for(story.site)
     shutil.rmtree(home)

@@ -10,15 +10,15 @@ import shutil
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from schemas.features import CUSTOMER_DAYS
 from schemas.meter_days import METER_DAYS
-from schemas.ops import RECONCILIATION
 from schemas.validated_days import VALIDATED_DAYS
 from tests.jobs.deliveries import CURVE_HEADER, POINT, POINT_HEADER, curve, deliver, text
+from tests.jobs.orders import assert_all_rows_accounted_for, orders_tried
 from tests.province import FIRST_DAY, VALIDATE, Site
 
 EXAMPLES = int(os.environ.get("ORDERS_TRIED", "0"))
@@ -123,15 +123,7 @@ def test_the_expected_tables_are_those_a_person_would_work_out(expected: _Story)
 
 
 @pytest.mark.skipif(not EXAMPLES, reason="an order takes minutes: set ORDERS_TRIED")
-@settings(
-    max_examples=max(1, EXAMPLES),
-    deadline=None,
-    derandomize=True,
-    database=None,
-    # to look for a simpler story takes longer than to read this one
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@orders_tried(max(1, EXAMPLES))
 @given(data=st.data())
 def test_any_order_ends_in_the_same_core_and_features(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, expected: _Story
@@ -146,7 +138,5 @@ def test_any_order_ends_in_the_same_core_and_features(
     story = _Story(Site(home, spark))
     story.tell(steps, [n == last_build for n in range(1, len(steps) + 1)])
     assert story.tables() == expected.tables()
-    for row in story.site.context("look", FIRST_DAY).books.read(RECONCILIATION):
-        parts = ("accepted", "superseding", "duplicate", "quarantined")
-        assert row["rows_read"] == sum(row[f"rows_{part}"] for part in parts)
+    assert_all_rows_accounted_for(story.site)
     shutil.rmtree(home)

@@ -19,6 +19,7 @@ from expectations.mart import (
 from expectations.rule import Suite
 from jobs.runtime.quality import broken_batch_rules, with_broken_rules
 from schemas import TABLES
+from tests.frames import rows_like
 
 # what a suite judges beside the columns of its table
 BESIDE = {"mart.publications": "forecasts_made int, customers_known int"}
@@ -157,12 +158,7 @@ def frame_of(spark: SparkSession, suite: Suite, rows: dict[str, dict[str, str]])
     """A row for each name: the good row with some columns changed."""
     kinds = {f.name: f.dataType.simpleString() for f in TABLES[suite.table].struct}
     kinds |= dict(column.split() for column in BESIDE.get(suite.table, "").split(", ") if column)
-    selects = []
-    for name, changed in rows.items():
-        values = {**GOOD[suite], **changed}
-        cells = (f"CAST({values.get(column, 'NULL')} AS {kind}) AS `{column}`" for column, kind in kinds.items())
-        selects.append(f"SELECT '{name}' AS row_name, {', '.join(cells)}")
-    return spark.sql(" UNION ALL ".join(selects))
+    return rows_like(spark, kinds, GOOD[suite], rows)
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.table)

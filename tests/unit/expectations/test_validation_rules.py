@@ -14,6 +14,7 @@ from jobs.kernels.days_around import AROUND
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.validated_days import with_patterns
 from schemas import TABLES
+from tests.frames import rows_like
 
 BESIDE = {
     "interval_minutes": "int",
@@ -82,12 +83,8 @@ DAYS: dict[str, tuple[Mapping[str, str], set[str]]] = {
 @pytest.fixture(scope="module")
 def found(spark: SparkSession) -> dict[str, set[str]]:
     """The rules which each of the days breaks."""
-    selects = []
-    for name, (changed, _) in DAYS.items():
-        values = {**GOOD, **changed}
-        cells = (f"CAST({values.get(column, 'NULL')} AS {kind}) AS `{column}`" for column, kind in KINDS.items())
-        selects.append(f"SELECT '{name}' AS row_name, {', '.join(cells)}")
-    rows = with_patterns(spark.sql(" UNION ALL ".join(selects)), PATTERNS)
+    drawn = rows_like(spark, KINDS, GOOD, {name: changed for name, (changed, _) in DAYS.items()})
+    rows = with_patterns(drawn, PATTERNS)
     judged = with_broken_rules(rows, VALIDATED_DAYS_SUITE, "_errors", "_warns")
     return {row.row_name: {*row["_errors"], *row["_warns"]} for row in judged.collect()}
 
@@ -115,11 +112,7 @@ def test_every_rule_of_profiles_is_broken_by_its_row_and_by_no_good_one(spark: S
         "PR-05": {"highest_kwh": "-1"},
     }
     kinds = {f.name: f.dataType.simpleString() for f in TABLES[METER_PROFILES_SUITE.table].struct}
-    selects = []
-    for name, changed in {"good": {}, **breaks}.items():
-        values = {**good, **changed}
-        cells = (f"CAST({values.get(column, 'NULL')} AS {kind}) AS `{column}`" for column, kind in kinds.items())
-        selects.append(f"SELECT '{name}' AS row_name, {', '.join(cells)}")
-    judged = with_broken_rules(spark.sql(" UNION ALL ".join(selects)), METER_PROFILES_SUITE, "_errors", "_warns")
+    drawn = rows_like(spark, kinds, good, {"good": {}, **breaks})
+    judged = with_broken_rules(drawn, METER_PROFILES_SUITE, "_errors", "_warns")
     found = {row.row_name: {*row["_errors"], *row["_warns"]} for row in judged.collect()}
     assert found == {"good": set(), **{rule: {rule} for rule in breaks}}
