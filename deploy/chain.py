@@ -10,7 +10,8 @@ REFERENCE = (
 METER = ("ingest_meter_days", "ingest_register_readings")
 BILLING_AND_SERVICE = ("ingest_bills", "ingest_bill_lines", "ingest_payments", "ingest_complaints")
 VALIDATION = ("build_meter_profiles", "build_validated_days")
-FEATURES = (*VALIDATION, "build_customer_days", "build_customer_months", "build_area_loads")
+DISTRICTS = ("build_district_days", "build_meter_levels")
+FEATURES = (*VALIDATION, "build_customer_days", "build_customer_months", "build_area_loads", *DISTRICTS)
 TRAINING = ("train_segments", "train_usage_forecast")
 SCORES = (
     "score_segments",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from chain import BILLING_AND_SERVICE, METER, REFERENCE, VALIDATION, places
+from chain import BILLING_AND_SERVICE, DISTRICTS, METER, REFERENCE, VALIDATION, places
 from children import ServiceError
 from children import stop as stop_children
 from services import Place, job_environment, start_services
@@ -91,7 +91,7 @@ def main(
         for number, day in enumerate(dates):
             begun = time.monotonic()
             run("generate_province", day, env, options if number == 0 else ())
-            one_by_one = ((job,) for job in (*VALIDATION, "build_customer_days"))
+            one_by_one = ((job,) for job in (*VALIDATION, "build_customer_days", *DISTRICTS))
             for step in (REFERENCE, (*METER, *BILLING_AND_SERVICE), *one_by_one):
                 # as Airflow would run them: what does not wait for another one, two at a time
                 with ThreadPoolExecutor(max_workers=2) as pool:

@@ -3,6 +3,7 @@
 from expectations.bills import BILL_LINES_SUITE, BILLS_SUITE, PAYMENTS_SUITE
 from expectations.complaints import COMPLAINTS_SUITE
 from expectations.customers import CUSTOMERS_SUITE, METERING_POINTS_SUITE
+from expectations.districts import DISTRICT_DAYS_SUITE, METER_LEVELS_SUITE
 from expectations.features import (
     AREA_LOADS_SUITE,
     CUSTOMER_DAYS_SUITE,
@@ -42,6 +43,8 @@ SUITES: dict[str, Suite] = {
         CUSTOMER_DAYS_SUITE,
         CUSTOMER_MONTHS_SUITE,
         AREA_LOADS_SUITE,
+        DISTRICT_DAYS_SUITE,
+        METER_LEVELS_SUITE,
         SEGMENT_SCORES_SUITE,
         USAGE_FORECASTS_SUITE,
         CUSTOMER_SCORES_SUITE,

@@ -20,6 +20,7 @@ from jobs.transforms.fault_report import (
 from schemas import QUARANTINES, TABLES
 from schemas.features import CUSTOMER_DAYS
 from schemas.meter_days import METER_DAYS
+from schemas.meter_levels import METER_LEVELS
 from schemas.metering_points import METERING_POINTS
 from schemas.ops import DELIVERIES, RECONCILIATION
 from schemas.register_readings import REGISTER_READINGS
@@ -38,6 +39,7 @@ def run(ctx: Context) -> str:
     recorded = Recorded(
         meter_days=ctx.lake.read(METER_DAYS),
         validated=ctx.lake.read(VALIDATED_DAYS),
+        levels=ctx.lake.read(METER_LEVELS),
         versions=ctx.lake.read(TABLES["core.meter_day_versions"]),
         quarantined=ctx.lake.read(QUARANTINES[METER_DAYS.name]),
         readings=ctx.lake.read(REGISTER_READINGS),

@@ -2,8 +2,10 @@
 
 from schemas.core import CORE
 from schemas.customers import CUSTOMER_IDENTITIES
+from schemas.district_days import DISTRICT_DAYS
 from schemas.features import AREA_LOADS, CUSTOMER_DAYS, CUSTOMER_MONTHS, SEGMENT_SCORES, USAGE_FORECASTS
 from schemas.mart import CUSTOMER_FORECASTS, CUSTOMER_PROFILES, CUSTOMER_SCORES, PUBLICATIONS
+from schemas.meter_levels import METER_LEVELS
 from schemas.meter_profiles import METER_PROFILES
 from schemas.ops import (
     CONSUMPTIONS,
@@ -30,6 +32,8 @@ TABLES: dict[str, Table] = {
         CUSTOMER_DAYS,
         CUSTOMER_MONTHS,
         AREA_LOADS,
+        DISTRICT_DAYS,
+        METER_LEVELS,
         SEGMENT_SCORES,
         USAGE_FORECASTS,
         CUSTOMER_SCORES,

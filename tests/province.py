@@ -31,7 +31,8 @@ INGEST = (
     "ingest_complaints",
 )
 VALIDATE = ("build_meter_profiles", "build_validated_days")
-BUILD = (*VALIDATE, "build_customer_days", "build_customer_months", "build_area_loads")
+DISTRICTS = ("build_district_days", "build_meter_levels")
+BUILD = (*VALIDATE, "build_customer_days", "build_customer_months", "build_area_loads", *DISTRICTS)
 TRAIN = ("train_segments", "train_usage_forecast")
 SCORE = ("score_segments", "score_usage_forecast")
 PUBLISH = ("publish_customer_tables",)

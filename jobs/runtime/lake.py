@@ -207,8 +207,11 @@ class Lake:
     def synchronise(self, rows: DataFrame, table: Table, keep: str) -> None:
         """Let the table hold the given rows where the Boolean column `keep` is true, and not hold the others.
 
-        Rows of other keys stay as they are. `rows` holds one row a key.
+        Rows of other keys stay as they are. `rows` holds one row a key; without any no version is made.
         """
+        self.create(table)
+        if rows.isEmpty():
+            return
         values = ", ".join(f"t.`{name}` = s.`{name}`" for name in table.column_names)
         names = ", ".join(f"`{name}`" for name in table.column_names)
         inserted = ", ".join(f"s.`{name}`" for name in table.column_names)

@@ -48,15 +48,21 @@ def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -
 
     `since` are `meters_since`, where they are worked out already.
     """
+    return metered_parts(touched, facts, since).select(F.col("usage_date").alias("load_date")).distinct()
+
+
+def metered_parts(touched: Touched, facts: Facts, since: DataFrame | None = None) -> DataFrame:
+    """A meter and a local date (meter_id, usage_date) whose part in its areas depends on the new deliveries.
+
+    `since` are `meters_since`, where they are worked out already.
+    """
     held = facts.validated.select("meter_id", F.col("read_date").alias("usage_date"))
     if touched.everything:
-        dates = held
-    else:
-        dates = metered_dates(touched, facts)
-        if touched.has("metering_points"):
-            since = meters_since(touched, facts) if since is None else since
-            dates = dates.unionByName(metered_since(held, since))
-    return dates.select(F.col("usage_date").alias("load_date")).distinct()
+        return held
+    parts = metered_dates(touched, facts)
+    if touched.has("metering_points"):
+        parts = parts.unionByName(metered_since(held, meters_since(touched, facts) if since is None else since))
+    return parts
 
 
 def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:

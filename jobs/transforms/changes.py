@@ -342,6 +342,14 @@ def ever_at_point(touched: Touched, facts: Facts) -> DataFrame:
     return every.groupBy(*names).agg(F.min("installed_from").alias("installed_from"))
 
 
+def ever_in_district(touched: Touched, facts: Facts) -> DataFrame:
+    """A meter and a district (meter_id, district_id) to which it belongs, or was said to before the new deliveries."""
+    names = ("meter_id", "district_id")
+    before = touched.of("metering_points").replaced(facts.points_before)
+    every = facts.points.select(*names).unionByName(before.select(*names))
+    return every.where("district_id IS NOT NULL").distinct()
+
+
 def _meters_of(customers: DataFrame, points: DataFrame) -> DataFrame:
     """A meter of customers (customer_key, since) and the date (meter_id, since): not before the meter was there."""
     since = F.greatest("since", "installed_from").alias("since")

@@ -26,7 +26,7 @@ NAMED_BY = {
     "future_row": ("MD-03",),
     "missing_day": ("MD-22",),
     "kw_as_kwh": ("MD-18",),
-    "wrong_multiplier": ("MD-13",),
+    "wrong_multiplier": ("MD-13", "MD-26"),
     "shifted_clock": ("MD-19",),
     "identical_curves": ("MD-21",),
     "swapped_ids": ("MD-24",),
@@ -37,16 +37,22 @@ NAMED_BY = {
     "register_jump": ("MD-15", "MD-25"),
     "wrong_interval_count": ("MD-23",),
     "not_installed": ("MD-05",),
-    "theft": (),
+    "theft": ("MD-27",),
 }
 # a first delivery which is wrong, and whose correction has not come yet
 AWAITED = "correction_awaited"
 _SPEAKS = "any rule speaks on the meter day"
+# what is wrong from a date on, and by the rules of one date in it
+_LASTING = ("wrong_multiplier", "theft")
+# a break of level is dated so many days off where the first days of the new level say little
+_DATED_OFF_DAYS = 3
 COUNTS_AS_DETECTED = {
     **dict.fromkeys(NAMED_BY, _SPEAKS),
     "unknown_meter": "the row is in quarantine",
     "future_row": "the row is in quarantine",
-    "wrong_multiplier": "the rule speaks on any day of the meter since",
+    **dict.fromkeys(
+        _LASTING, f"a rule that names it speaks on any day of the meter since, or {_DATED_OFF_DAYS} before"
+    ),
     AWAITED: f"until then, {_SPEAKS}",
     "stamp_2400": "right: held under the date which it ends, with the true energy",
     "duplicated_row": "right: held once, with the true energy, and counted as duplicate",
@@ -71,6 +77,7 @@ class Recorded:
 
     meter_days: DataFrame
     validated: DataFrame
+    levels: DataFrame
     versions: DataFrame
     quarantined: DataFrame
     readings: DataFrame
@@ -91,6 +98,7 @@ def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded, said: DataFr
     outcomes = [
         flagged(notes, said),
         wrong_multipliers(notes, said),
+        thefts(notes, said),
         awaited_corrections(notes, said),
         as_delivered(notes, held),
         late_readings(notes, held),
@@ -121,6 +129,9 @@ def findings(held: Recorded) -> DataFrame:
         held.validated.where("size(flags) > 0")
         .select(*_METER_DAY, F.explode("flags").alias("rule"))
         .unionByName(held.quarantined.select(*_METER_DAY, F.explode("broken_rules").alias("rule")))
+        .unionByName(
+            held.levels.select("meter_id", F.col("since").alias("read_date"), F.explode("flags").alias("rule"))
+        )
     )
     return said.groupBy(*_METER_DAY).agg(F.array_sort(F.collect_set("rule")).alias("said"))
 
@@ -130,18 +141,28 @@ def findings(held: Recorded) -> DataFrame:
 
 def flagged(notes: DataFrame, said: DataFrame) -> DataFrame:
     """A meter day and class which must be flagged. A day with several faults counts for each of them."""
-    wanted = [name for name in NAMED_BY if name != "wrong_multiplier"]
+    wanted = [name for name in NAMED_BY if name not in _LASTING]
     injected = notes.where(F.col("fault").isin(wanted)).select("fault", *_METER_DAY).distinct()
     return _outcome(injected.join(said, _METER_DAY, "left"), _spoke(), named=_named())
 
 
 def wrong_multipliers(notes: DataFrame, said: DataFrame) -> DataFrame:
     """A meter whose multiplier is wrong from a date on."""
-    begun = notes.where("fault = 'wrong_multiplier'").select("fault", "meter_id", F.col("read_date").alias("since"))
-    naming = said.where(F.arrays_overlap("said", _texts(NAMED_BY["wrong_multiplier"])))
+    return _lasting(notes, said, "wrong_multiplier")
+
+
+def thefts(notes: DataFrame, said: DataFrame) -> DataFrame:
+    """A meter past which energy is drawn from a date on."""
+    return _lasting(notes, said, "theft")
+
+
+def _lasting(notes: DataFrame, said: DataFrame, fault: str) -> DataFrame:
+    of_fault = notes.where(F.col("fault") == fault)
+    begun = of_fault.groupBy("fault", "meter_id").agg(F.min("read_date").alias("since"))
+    naming = said.where(F.arrays_overlap("said", _texts(NAMED_BY[fault])))
     found = naming.groupBy("meter_id").agg(F.max("read_date").alias("latest"))
-    speaks = F.coalesce(F.col("latest") >= F.col("since"), F.lit(False))
-    return _outcome(begun.distinct().join(found, "meter_id", "left"), speaks, named=speaks)
+    speaks = F.coalesce(F.col("latest") >= F.date_sub("since", _DATED_OFF_DAYS), F.lit(False))
+    return _outcome(begun.join(found, "meter_id", "left"), speaks, named=speaks)
 
 
 def awaited_corrections(notes: DataFrame, said: DataFrame) -> DataFrame:
@@ -307,12 +328,14 @@ def customers_of(notes: DataFrame, held: Recorded) -> DataFrame:
 
 
 def clean_days(notes: DataFrame, held: Recorded, key_of: DataFrame) -> DataFrame:
-    """A meter and date, held, of a customer with no fault on that date and no wrong multiplier begun by then."""
+    """A meter and date, held, of a customer with no fault on that date and none that lasts begun by then."""
     # a reading says how much was used before it and how much after it
     is_reading = F.col("fault").isin("register_backwards", "register_jump")
     dates = F.when(is_reading, F.array("read_date", F.date_add("read_date", 1))).otherwise(F.array("read_date"))
     touched = notes.join(key_of, "customer_no").select("customer_key", F.explode(dates).alias("read_date"), "fault")
-    lasting = touched.where("fault = 'wrong_multiplier'").groupBy("customer_key").agg(F.min("read_date").alias("since"))
+    lasting = (
+        touched.where(F.col("fault").isin(*_LASTING)).groupBy("customer_key").agg(F.min("read_date").alias("since"))
+    )
     owners = customers_points(held.points).select("meter_id", "customer_key").distinct()
     return (
         held.meter_days.select(*_METER_DAY)

@@ -22,20 +22,25 @@ def meter_periods(points: DataFrame) -> DataFrame:
     at another point. `is_swapped_out`: on `ends_on` another meter takes over for the same customer. What this one
     measured on that date before it was taken down still counts then, which `holds_on` takes into account.
     """
+    return _periods_of(customers_points(points))
+
+
+def district_periods(points: DataFrame) -> DataFrame:
+    """A district's own meter from `starts_on` to before `ends_on`, with the columns of `meter_periods`."""
+    return _periods_of(points.where("point_kind = 'district' AND district_id IS NOT NULL"))
+
+
+def _periods_of(points: DataFrame) -> DataFrame:
     of_point = Window.partitionBy("point_id").orderBy("installed_from")
     of_meter = Window.partitionBy("meter_id").orderBy("installed_from", "point_id")
     never = F.lit(NEVER)
-    following = (
-        customers_points(points)
-        .select(
-            "*",
-            F.coalesce(F.lead("installed_from").over(of_point), never).alias("next_at_point"),
-            F.lead("meter_id").over(of_point).alias("next_meter"),
-            F.lead("customer_key").over(of_point).alias("next_customer"),
-            F.coalesce(F.lead("installed_from").over(of_meter), never).alias("next_of_meter"),
-        )
-        .withColumn("ends_on", F.least(F.coalesce("installed_to", never), "next_at_point", "next_of_meter"))
-    )
+    following = points.select(
+        "*",
+        F.coalesce(F.lead("installed_from").over(of_point), never).alias("next_at_point"),
+        F.lead("meter_id").over(of_point).alias("next_meter"),
+        F.lead("customer_key").over(of_point).alias("next_customer"),
+        F.coalesce(F.lead("installed_from").over(of_meter), never).alias("next_of_meter"),
+    ).withColumn("ends_on", F.least(F.coalesce("installed_to", never), "next_at_point", "next_of_meter"))
     swapped_out = (
         (F.col("next_at_point") == F.col("ends_on"))
         & (F.col("next_of_meter") != F.col("ends_on"))

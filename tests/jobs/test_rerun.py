@@ -30,7 +30,7 @@ def test_features_made_again_from_scratch_are_those_made_day_by_day(province: Si
         shutil.rmtree(table, ignore_errors=True)
         aside.rename(table)
     after = province.fingerprints("features")
-    for name in ("features.customer_days", "features.customer_months", "features.area_loads"):
+    for name in ("features.customer_days", "features.customer_months", "features.area_loads", "features.district_days"):
         assert after[name] == before[name], name
 
 

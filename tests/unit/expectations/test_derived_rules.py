@@ -3,6 +3,7 @@
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from expectations.districts import DISTRICT_DAYS_SUITE, METER_LEVELS_SUITE
 from expectations.features import (
     AREA_LOADS_SUITE,
     CUSTOMER_DAYS_SUITE,
@@ -40,6 +41,16 @@ GOOD: dict[Suite, dict[str, str]] = {
     AREA_LOADS_SUITE: {
         "area_level": "'district'", "area_id": "'D'", "load_date": "DATE'2025-06-01'", "kwh": "array(1D, 0D)",
         "coverage": "array(1D, 0.95D)",
+    },
+    DISTRICT_DAYS_SUITE: {
+        "district_id": "'D'", "balance_date": "DATE'2025-06-01'", "supplied_kwh": "100", "counted_kwh": "96",
+        "loss_kwh": "4", "point_count": "3", "measured_count": "2", "estimated_count": "1", "unknown_count": "0",
+        "estimated_share": "0.01", "verdict": "'ok'", "hourly_supplied_kwh": "array_repeat(4D, 24)",
+        "hourly_counted_kwh": "array_repeat(3.8D, 24)", "hourly_doubtful_kwh": "array_repeat(0D, 24)",
+    },
+    METER_LEVELS_SUITE: {
+        "meter_id": "'m'", "since": "DATE'2025-06-01'", "ratio": "1.01", "own_ratio": "1.01", "multiplier": "60",
+        "multiplier_before": "20", "whole_factor": "-3", "is_explained": "true", "confidence": "0.9",
     },
     SEGMENT_SCORES_SUITE: {
         "customer_key": "'c'", "as_of_date": "DATE'2025-06-01'", "segment_id": "1", "margin": "0.5",
@@ -102,6 +113,33 @@ BREAKS: dict[str, dict[str, str]] = {
     "AL-04": {"coverage": "array(1D, 1.1D)"},
     "AL-05": {"coverage": "array(1D, 0D)"},
     "AL-06": {"coverage": "array(1D, 0.5D)"},
+    "DD-01": {"district_id": "NULL"},
+    "DD-02": {"balance_date": "NULL"},
+    "DD-03": {"loss_kwh": "5"},
+    "DD-04": {"measured_count": "1", "unknown_count": "1"},
+    "DD-05": {"point_count": "4"},
+    "DD-06": {"estimated_share": "-0.1"},
+    "DD-07": {"verdict": "'maybe'"},
+    "DD-08": {"explained_by": "array()"},
+    "DD-09": {"verdict": "'jump'", "explained_by": "array_repeat(named_struct('m', 'm', 'k', 1D, 's', 1D), 6)"},
+    "DD-10": {"hourly_counted_kwh": "array_repeat(3.8D, 25)"},
+    "DD-11": {"verdict": "'jump'", "explained_by": "array()"},
+    "DD-12": {"verdict": "'high_loss'"},
+    "DD-13": {"verdict": "'negative_loss'"},
+    "DD-14": {"verdict": "'not_told'"},
+    "ML-01": {"meter_id": "NULL"},
+    "ML-02": {"since": "NULL"},
+    "ML-03": {"ratio": "0"},
+    "ML-04": {"whole_factor": "1"},
+    "ML-05": {"confidence": "1.1"},
+    "ML-06": {"multiplier_before": "60"},
+    "MD-26": {"is_explained": "false", "is_confirmed": "true", "ratio": "0.333"},
+    "MD-27": {
+        "is_explained": "false",
+        "is_confirmed": "true",
+        "whole_factor": "0",
+        "ratio": "0.4",
+    },
     "SS-01": {"customer_key": "NULL"},
     "SS-02": {"model_version": "NULL"},
     "SS-03": {"sufficiency": "'plenty'"},
@@ -143,7 +181,7 @@ BREAKS: dict[str, dict[str, str]] = {
 
 # batch rule -> the rows of a batch which breaks it, each as a change of the good row
 BREAKS_BATCH: dict[str, list[dict[str, str]]] = {
-    **{f"{prefix}-00": [{}, {}] for prefix in ("CD", "CM", "AL", "SS", "UF", "CS", "CF", "CP")},
+    **{f"{prefix}-00": [{}, {}] for prefix in ("CD", "CM", "AL", "DD", "ML", "SS", "UF", "CS", "CF", "CP")},
     "CS-02": [],
     "CS-12": [{"sufficiency": "'not_enough_data'"}],
     "CF-05": [{}, {"model_version": "'usage_forecast/2'", "forecast_date": "DATE'2025-06-03'"}],

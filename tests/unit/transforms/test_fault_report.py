@@ -20,6 +20,7 @@ from jobs.transforms.fault_report import (
     findings,
     flagged,
     late_readings,
+    thefts,
     truncated_files,
     wrong_multipliers,
     wrongly_flagged,
@@ -41,6 +42,7 @@ TRUTH = StructType(
 SCHEMAS = {
     "meter_days": TABLES["core.meter_days"].struct,
     "validated": TABLES["features.validated_days"].struct,
+    "levels": TABLES["features.meter_levels"].struct,
     "versions": TABLES["core.meter_day_versions"].struct,
     "quarantined": QUARANTINES["core.meter_days"].struct,
     "readings": TABLES["core.register_readings"].struct,
@@ -161,6 +163,34 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
         "spike": 1,
     }
     # the rule speaks on the day after it began
+    assert counts(wrong_multipliers(notes, said)) == {"wrong_multiplier": (1, 0, 1, 1)}
+
+
+def test_what_lasts_is_found_by_a_break_of_level_dated_at_most_three_days_before_it(spark: SparkSession) -> None:
+    notes = drawn_notes(
+        spark,
+        """
+        fault            | feed       | meter_id | customer_no | read_date
+        theft            | meter_days | m1       | c1          | 2025-06-05
+        theft            | meter_days | m1       | c1          | 2025-06-06
+        theft            | meter_days | m2       | c2          | 2025-06-05
+        theft            | meter_days | m3       | c3          | 2025-06-05
+        wrong_multiplier | meter_days | m1b      | c1          | 2025-06-05
+        """,
+    )
+    held = recorded(
+        spark,
+        # the third is told as something else, the second long before
+        levels="""
+        meter_id | since      | flags
+        m1       | 2025-06-02 | MD-27
+        m2       | 2025-06-01 | MD-27
+        m3       | 2025-06-05 | MD-26
+        m1b      | 2025-06-07 | MD-26
+        """,
+    )
+    said = findings(held)
+    assert counts(thefts(notes, said)) == {"theft": (3, 0, 1, 1)}
     assert counts(wrong_multipliers(notes, said)) == {"wrong_multiplier": (1, 0, 1, 1)}
 
 
