@@ -30,6 +30,7 @@ WRITE_METHODS = {
 SEVERITIES = {
     ("row", "error"): "the row goes to quarantine; where the table is derived, nothing is written",
     ("row", "warn"): "the row is taken and marked",
+    ("key", "warn"): "of several rows of one key in a delivery: the one that is taken is marked",
     ("batch", "error"): "the job stops, nothing is written",
     ("batch", "warn"): "it is reported",
 }

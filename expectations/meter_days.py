@@ -18,5 +18,18 @@ METER_DAYS_SUITE = Suite(
         ),
         Rule("MD-08", "missing_count = 0", "intervals of the day are missing", severity="warn"),
         Rule("MD-09", "measured_count + estimated_count > 0", "the day holds no value at all", severity="warn"),
+        Rule(
+            "MD-20",
+            "values_count = 1",
+            "the delivery says two things of the day; the last of its rows is taken",
+            severity="warn",
+            scope="key",
+        ),
+        Rule(
+            "MD-28",
+            "conflict_count = 0",
+            "an interval of the day came with two values; the last of them is taken",
+            severity="warn",
+        ),
     ),
 )

@@ -12,6 +12,7 @@ from jobs.runtime.summary import print_fault_table
 from jobs.transforms.fault_report import (
     AWAITED,
     COUNTS_AS_DETECTED,
+    SLIGHT,
     Recorded,
     customers_of,
     fault_table,
@@ -53,4 +54,4 @@ def run(ctx: Context) -> str:
     # two dozen rows come back, however large the province is
     rows = fault_table(notes, truth, recorded, said, key_of).collect()
     found = {row.fault: row.asDict() for row in rows}
-    return print_fault_table(found, (*FAULT_CLASSES, AWAITED), COUNTS_AS_DETECTED)
+    return print_fault_table(found, (*FAULT_CLASSES, SLIGHT, AWAITED), COUNTS_AS_DETECTED)

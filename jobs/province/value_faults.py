@@ -24,11 +24,14 @@ def spoil(chunk: Chunk, ordinal: int, curves: Dials, faults: Mapping[str, float]
         for point in points.tolist():
             # a generator for each point: whether its neighbour exists must not matter
             luck = draw(chunk.seed, name, int(chunk.point_number[point]), ordinal)
+            before = curves[point].copy()
             if name == "above_capacity":
                 spans = _above_capacity(curves[point], luck, float(capacity[point]))
             else:
                 spans = _SPOILERS[name](curves[point], luck)
-            found += [RowFault(name, point, *span) for span in spans]
+            # no energy where there was none is no fault
+            if (curves[point] != before).any():
+                found += [RowFault(name, point, *span) for span in spans]
     return found
 
 

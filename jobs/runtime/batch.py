@@ -68,6 +68,8 @@ class Plan:
     # whether they are to be merged: one of them is there already, as it was or to be taken out, or they are many
     merges_versions: bool = True
     merges_repeats: bool = True
+    # whether rows are to be marked for what others of their key and delivery say
+    has_key_flags: bool = False
     # whether a key loses the value that holds
     has_withdrawn: bool = False
     # of a batch of wide rows, how many are new and appended (wide_files.py)

@@ -122,5 +122,5 @@ def _outcome(rule: Rule, results: Sequence[Any]) -> Outcome | None:
 
 def _rows_read(suite: Suite, results: Sequence[Any]) -> int:
     """Rows which came before the rules: those which any row rule judged."""
-    found = (_outcome(rule, results) for rule in suite.row_rules())
+    found = (_outcome(rule, results) for rule in suite.counted_rules())
     return max((outcome.judged for outcome in found if outcome), default=0)

@@ -387,7 +387,7 @@ def _rule_results(judged: Judged) -> list[dict[str, Any]]:
             "rows_broken": counts.get((name, rule.id), 0),
         }
         for name in judged.plan.counts
-        for rule in judged.suite.row_rules()
+        for rule in judged.suite.counted_rules()
     ]
 
 

@@ -15,6 +15,7 @@ from pyspark.sql.window import Window
 
 from jobs.runtime.batch import MOST_IN_DRIVER, Judged
 from jobs.runtime.lake import date_of
+from jobs.runtime.quality import ids_where_false
 from jobs.runtime.wide_rows import OUTCOMES
 from schemas import REPEATS, VERSIONS, Table
 
@@ -149,7 +150,8 @@ def _count(
     """Add to the plan's counts what becomes of the good rows; a value that is cancelled holds as little as a repeat."""
     plan = judged.plan
     outcomes = _staged(judged, _outcomes(judged, table, delivered, meeting, held), OUTCOMES)
-    told = outcomes.where("NOT is_held").groupBy("delivery_id", "outcome", "is_last", "is_new").count().collect()
+    by = ("delivery_id", "outcome", "is_last", "is_new", "key_flags")
+    told = outcomes.where("NOT is_held").groupBy(*by).count().collect()
     if judged.are_wide:
         # what meets nothing is the rest; that they are as many is seen when they are written
         alone = {name: counts.read - counts.quarantined for name, counts in plan.counts.items()}
@@ -164,6 +166,8 @@ def _count(
     for row in told:
         counts = plan.counts[row.delivery_id]
         setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
+        plan.broken += [(row.delivery_id, rule, "warn", row["count"]) for rule in row.key_flags]
+    plan.has_key_flags = any(row.key_flags for row in told)
     for name in plan.counts.keys() & plan.cancelled.keys():
         plan.counts[name].duplicate = plan.counts[name].read - plan.counts[name].quarantined
     plan.to_append = sum(alone.values()) + sum(row["count"] for row in told if row.is_new)
@@ -177,7 +181,7 @@ def _outcomes(
 
     outcome: accepted (first of its key), superseding (says something else than the one before it), duplicate (says the
     same, or is older than what is held). is_last: the one that holds from now on. is_new: it does, and core holds none
-    of its key.
+    of its key. key_flags: ids of the key rules which the rows of its key in its delivery broke.
     """
     columns = [*table.key, *_PLACE]
     is_void = F.col("delivery_id").isin(sorted(judged.plan.cancelled))
@@ -203,6 +207,7 @@ def _outcomes(
     # of two rows of one delivery, of which one was held back, the one that was stored first holds
     order = Window.partitionBy(*table.key).orderBy(*_PLACE, "is_held", "source_file", "source_row", "row_id")
     after = order.rowsBetween(1, Window.unboundedFollowing)
+    values = F.collect_set(F.when(~F.col("is_held"), F.col("said"))).over(Window.partitionBy(*table.key, *_PLACE))
     return both.select(
         "*",
         F.lag("said").over(order).alias("said_before"),
@@ -210,6 +215,7 @@ def _outcomes(
         F.lead("delivery_id").over(order).isNull().alias("is_last"),
         F.coalesce(F.max("is_held").over(after), F.lit(False)).alias("is_outdated"),
         F.max("is_held").over(Window.partitionBy(*table.key)).alias("has_held"),
+        *([F.size(values).alias("values_count")] if judged.suite.key_rules() else []),
     ).select(
         "*",
         # of what is cancelled it is not looked up whether core holds it
@@ -218,7 +224,20 @@ def _outcomes(
             "CASE WHEN is_outdated THEN 'duplicate' WHEN nth_of_key = 1 THEN 'accepted' "
             "WHEN said = said_before THEN 'duplicate' ELSE 'superseding' END"
         ).alias("outcome"),
+        F.expr(ids_where_false(judged.suite.key_rules(), ())).alias("key_flags"),
     )
+
+
+def with_key_flags(judged: Judged, rows: "DataFrame") -> "DataFrame":
+    """Grain of the given staged rows (with row_id): adds the key rules which they break to their flags."""
+    if not judged.plan.has_key_flags:
+        return rows
+    outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / OUTCOMES))
+    marked = outcomes.where("NOT is_held AND size(key_flags) > 0").select("row_id", "key_flags")
+    both = F.expr("array_sort(array_union(coalesce(flags, array()), key_flags))")
+    # of rows that were stored before row_id is null
+    flags = F.when(F.col("key_flags").isNull(), F.col("flags")).otherwise(both)
+    return rows.join(F.broadcast(marked), "row_id", "left").withColumn("flags", flags).drop("key_flags")
 
 
 # -- lines ------------------------------------------------------------------------------------------------------------
@@ -295,6 +314,7 @@ def _lines(
         .where("nth = 1")
         .drop("nth", "replaced_at", "replaced_by", "source_file", "source_row", "origin")
     )
+    one_each = with_key_flags(judged, one_each)
     ids = spark.createDataFrame(
         [(name, at, by) for name, (at, by) in sorted(cancelled.items())],
         "cancelled_id string, cancelled_at string, cancelled_by string",

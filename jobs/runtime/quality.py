@@ -39,8 +39,8 @@ def with_broken_rules(
     """
     return rows.withColumns(
         {
-            errors: F.expr(_ids_where_false(suite.row_rules("error"), rows.columns)),
-            warns: F.expr(_ids_where_false(suite.row_rules("warn"), rows.columns)),
+            errors: F.expr(ids_where_false(suite.row_rules("error"), rows.columns)),
+            warns: F.expr(ids_where_false(suite.row_rules("warn"), rows.columns)),
         }
     )
 
@@ -51,7 +51,8 @@ def odd_rows(rows: "DataFrame", suite: Suite) -> "DataFrame":
     return with_broken_rules(rows.where(broken), suite)
 
 
-def _ids_where_false(rules: Sequence[Rule], columns: Sequence[str]) -> str:
+def ids_where_false(rules: Sequence[Rule], columns: Sequence[str]) -> str:
+    """SQL of the list of those rules' ids whose condition is false on a row with these columns."""
     if not rules:
         return "CAST(array() AS array<string>)"
     unless = "file_error IS NULL AND " if "file_error" in columns else ""
@@ -155,7 +156,7 @@ def outcome_frame(suite: Suite, counts: Sequence[dict[str, Any]]) -> Any:
         outcome = np.ones(length, dtype=bool)
         outcome[: broken.get(rule.id, 0)] = False
         # batch rules are judged once for all rows: they show as all true or all false
-        columns[rule.id] = outcome if rule.scope == "row" else np.full(length, broken.get(rule.id, 0) == 0)
+        columns[rule.id] = outcome if rule.scope != "batch" else np.full(length, broken.get(rule.id, 0) == 0)
     return pd.DataFrame(columns)
 
 

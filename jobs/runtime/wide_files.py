@@ -194,13 +194,14 @@ class _Exceptions:
     def of(cls, staging: Path, numbers: Sequence[int]) -> "_Exceptions":
         """What is known of the rows of these files."""
         odd = _rows_of(staging / EXCEPTIONS, ["row_id", "broken_rules", "flags"], numbers)
-        is_broken = pc.greater(pc.list_value_length(odd.column("broken_rules")), 0)
-        left_out = odd.filter(is_broken).column("row_id").to_numpy()
+        left_out = odd.filter(_has_any(odd, "broken_rules")).column("row_id").to_numpy()
+        flagged = odd.filter(_has_any(odd, "flags")).select(["row_id", "flags"])
         if (staging / OUTCOMES).exists():
-            met = _rows_of(staging / OUTCOMES, ["row_id", "is_held", "is_new"], numbers)
+            met = _rows_of(staging / OUTCOMES, ["row_id", "is_held", "is_new", "key_flags"], numbers)
             others = met.filter(pc.invert(pc.or_(met.column("is_held"), met.column("is_new"))))
             left_out = np.concatenate([left_out, others.column("row_id").to_numpy()])
-        flagged = odd.filter(pc.greater(pc.list_value_length(odd.column("flags")), 0)).sort_by("row_id")
+            flagged = _joined(flagged, met.filter(_has_any(met, "key_flags")).select(["row_id", "key_flags"]))
+        flagged = flagged.sort_by("row_id")
         return cls(np.sort(left_out), flagged.column("row_id").to_numpy(), flagged.column("flags").combine_chunks())
 
     def left(self, batch: pa.RecordBatch, number: int, first: int) -> pa.Table:
@@ -218,6 +219,29 @@ class _Exceptions:
             keep[self.left_out[begin:end] - low] = False
             rows = rows.filter(pa.array(keep))
         return rows
+
+
+def _has_any(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    return pc.greater(pc.list_value_length(rows.column(name)), 0)
+
+
+def _joined(flagged: pa.Table, more: pa.Table) -> pa.Table:
+    """A row_id with the flags of both tables, in the order of their ids."""
+    if not more.num_rows:
+        return flagged
+    parts = []
+    for table in (flagged, more.rename_columns(["row_id", "flags"])):
+        lists = table.column("flags").combine_chunks()
+        ids = table.column("row_id").combine_chunks().take(pc.list_parent_indices(lists))
+        parts.append(pa.table({"row_id": ids, "flag": lists.flatten()}))
+    each = (
+        pa.concat_tables(parts)
+        .group_by(["row_id", "flag"])
+        .aggregate([])
+        .sort_by([("row_id", "ascending"), ("flag", "ascending")])
+    )
+    both = each.group_by("row_id", use_threads=False).aggregate([("flag", "list")])
+    return both.rename_columns(["row_id", "flags"]).cast(flagged.schema)
 
 
 def _rows_of(folder: Path, columns: list[str], numbers: Sequence[int]) -> pa.Table:

@@ -7,7 +7,7 @@ from pyspark.sql.window import Window
 
 from jobs.runtime.batch import Judged
 from jobs.runtime.errors import DataError
-from jobs.runtime.meeting import complete, is_on, keep_lines, superseding
+from jobs.runtime.meeting import complete, is_on, keep_lines, superseding, with_key_flags
 from jobs.runtime.quality import broken_batch_rules, with_broken_rules
 from jobs.runtime.receiving import Received
 from jobs.runtime.wide_files import append_wide
@@ -54,7 +54,7 @@ def write_rows(judged: Judged, table: Table) -> None:
     outcomes = judged.received.ctx.spark.read.parquet(str(judged.received.staging / OUTCOMES))
     keep_lines(judged, table)
     losers = outcomes.where("NOT is_last AND NOT is_held").select("row_id")
-    winners = judged.good.join(losers, "row_id", "left_anti")
+    winners = with_key_flags(judged, judged.good.join(losers, "row_id", "left_anti"))
     if plan.fresh_dates and table.partitioned_by:
         is_fresh = is_on(table, plan.fresh_dates)
         _append(judged, winners.where(is_fresh), table)

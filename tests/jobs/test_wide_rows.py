@@ -150,6 +150,22 @@ def test_flags_and_broken_rules_may_be_on_most_rows(metered: Site, tmp_path: Pat
     assert _contents(wide) == _contents(plain)
 
 
+def test_a_day_of_which_a_delivery_says_two_things_is_marked(metered: Site, tmp_path: Path) -> None:
+    new = [curve("M1", "2025-06-27", value, p0015="") for value in ("0.5", "0.75")]
+    twice = [curve("M2", "2025-06-27", "0.5")] * 2
+    held = [curve("M3", "2025-06-26", value) for value in ("0.5", "0.75", "0.5")]
+    _land(metered, "d2", 3, new[:1], new[1:] + twice, held)
+    wide, plain = _both(metered, tmp_path)
+    assert _run(wide) == _run(plain, is_wide=False)
+    assert _contents(wide) == _contents(plain)
+    ctx = wide.context("look", FIRST_DAY)
+    rows = ctx.lake.read(METER_DAYS).where("delivery_id = 'd2'").select("meter_id", "flags", "total_kwh").collect()
+    found = {row.meter_id: (row.flags, round(row.total_kwh, 2)) for row in rows}
+    assert found == {"M1": (["MD-08", "MD-20"], 71.25), "M2": ([], 48.0), "M3": (["MD-20"], 48.0)}
+    counted = {row["rule_id"]: row["rows_broken"] for row in ctx.books.read(RULE_RESULTS, delivery_id="d2")}
+    assert (counted["MD-20"], counted["MD-08"]) == (5, 2)
+
+
 def test_files_which_cannot_be_read_are_refused_whole_and_the_others_are_taken(metered: Site, tmp_path: Path) -> None:
     _land(metered, "d2", 3, SECOND)
     broken = metered.home / "landing" / "meter_days" / FIRST_DAY.isoformat() / "d3"

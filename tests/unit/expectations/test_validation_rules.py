@@ -50,7 +50,11 @@ DAYS: dict[str, tuple[Mapping[str, str], set[str]]] = {
     "stuck, by the registers": ({**_TOO_LITTLE, "longest_constant_count": "24"}, {"MD-10"}),
     "stuck, by its past": ({**_UNTOLD, "longest_constant_count": "24"}, {"MD-10"}),
     "as constant as always": ({**_UNTOLD, "longest_constant_count": "24", "usual_constant_run": "30"}, set()),
-    "constant, and the registers agree": ({"longest_constant_count": "24"}, set()),
+    "as constant as always, and the registers agree": (
+        {"longest_constant_count": "24", "usual_constant_run": "30"},
+        set(),
+    ),
+    "constant as never before, though the registers agree": ({"longest_constant_count": "24"}, {"MD-10"}),
     "stuck for less than six hours": ({**_TOO_LITTLE, "longest_constant_count": "23"}, {"MD-14"}),
     "zeros, by the registers": ({**_TOO_LITTLE, "longest_zero_count": "24"}, {"MD-11"}),
     "zeros, by its past": ({**_UNTOLD, "longest_zero_count": "24"}, {"MD-11"}),
