@@ -28,7 +28,7 @@ def run(ctx: Context) -> str:
         return "nothing new"
     ctx.needs("build_validated_days", VALIDATION_FEEDS, "Meter days have to be validated before")
     touched = touched_by(changes, everything=not ctx.lake.exists(AREA_LOADS))
-    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    ctx.expect_days(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     dates = [row.load_date for row in _dates(ctx, touched, facts).collect()]
     if dates:

@@ -40,7 +40,7 @@ def run(ctx: Context) -> str:
         return "nothing new"
     ctx.needs("build_validated_days", VALIDATION_FEEDS, "Meter days have to be validated before")
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_DAYS))
-    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    ctx.expect_days(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     facts = facts.with_periods(ctx.stage(facts.periods, "periods"))
     keys = ctx.stage(_keys(ctx, touched, facts), "keys")

@@ -30,7 +30,7 @@ def run(ctx: Context) -> str:
         return "nothing new"
     ctx.needs("build_customer_days", DAY_FEEDS, "Days have to be made before months")
     touched = touched_by(changes, everything=not ctx.lake.exists(CUSTOMER_MONTHS))
-    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    ctx.expect_days(None if touched.everything else rows_touched(changes))
     time_zone = ctx.settings.site.time_zone
     facts = MonthFacts.of(ctx.lake.read, time_zone)
     day_facts = Facts.of(ctx.lake.read, time_zone)

@@ -44,7 +44,7 @@ def run(ctx: Context) -> str:
         return "nothing new"
     ctx.needs("build_validated_days", VALIDATION_FEEDS, "Meter days have to be validated before")
     touched = touched_by(changes, everything=not ctx.lake.exists(DISTRICT_DAYS))
-    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    ctx.expect_days(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     keys = ctx.stage(_keys(ctx, touched, facts), "keys")
     dates = sorted(row.balance_date for row in keys.select("balance_date").distinct().collect())

@@ -43,7 +43,7 @@ def run(ctx: Context) -> str:
         return f"{len(changes)} deliveries wait for the search of {due}"
     ctx.needs("build_district_days", AREA_FEEDS, "Districts have to be balanced before")
     touched = touched_by(changes, everything=not ctx.lake.exists(METER_LEVELS))
-    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    ctx.expect_days(None if touched.everything else rows_touched(changes))
     dates = window_dates(ctx.lake.partition_dates(VALIDATED_DAYS))
     if dates:
         _make(ctx, touched, dates)
@@ -66,8 +66,8 @@ def _make(ctx: Context, touched: Touched, dates: list[date]) -> None:
 
 
 def _flagged(ctx: Context, facts: Facts, districts: "DataFrame", dates: list[date]) -> "DataFrame":
-    # half the work of a table of curves: compiled whatever the number of changes
-    ctx.expect_rows(None)
+    # half the work of a table of curves, whatever the number of changes
+    ctx.expect_days(None)
     find = breaks_of(dates[0], len(dates), worked_dates(ctx.lake.read(CALENDAR)))
     balances = ctx.lake.read(DISTRICT_DAYS).where(F.col("balance_date").isin(dates))
     days = level_days(facts, districts, day_of_level(facts.time_zone))

@@ -40,7 +40,7 @@ def run(ctx: Context) -> str:
         fresh = sorted({*fresh, *_weeks_of_calendar(ctx, touched, facts)} & set(due))
         again = [week for week in again if week not in fresh]
     if fresh or again:
-        ctx.expect_rows(None if fresh else rows_touched(changes))
+        ctx.expect_days(None if fresh else rows_touched(changes))
         _make(ctx, touched, facts, fresh, again)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(fresh)} week(s) made of all meters, {len(again)} again of some"

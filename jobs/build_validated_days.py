@@ -63,7 +63,7 @@ def run(ctx: Context) -> str:
         return "nothing new"
     ctx.needs("build_meter_profiles", PROFILE_FEEDS, "Profiles have to be made before")
     touched = touched_by(changes, everything=not ctx.lake.exists(VALIDATED_DAYS))
-    ctx.expect_rows(None if touched.everything else rows_touched(changes))
+    ctx.expect_days(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     facts = facts.with_periods(ctx.stage(facts.periods, "periods"))
     # without anything held every day is made: what names the days is not asked

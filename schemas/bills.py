@@ -32,6 +32,7 @@ BILLS = Table(
         *PROVENANCE,
     ),
     write="upsert",
+    deletion_vectors=True,
 )
 
 BILL_LINES = Table(
@@ -52,6 +53,7 @@ BILL_LINES = Table(
         *PROVENANCE,
     ),
     write="upsert",
+    deletion_vectors=True,
 )
 
 PAYMENTS = Table(
@@ -69,4 +71,5 @@ PAYMENTS = Table(
         *PROVENANCE,
     ),
     write="upsert",
+    deletion_vectors=True,
 )

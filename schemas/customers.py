@@ -46,5 +46,4 @@ CUSTOMER_IDENTITIES = Table(
         *PROVENANCE,
     ),
     write="upsert",
-    deletion_vectors=False,
 )

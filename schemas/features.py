@@ -57,6 +57,7 @@ CUSTOMER_DAYS = Table(
         AVAILABLE_AT,
     ),
     write="replace",
+    deletion_vectors=True,
     partitioned_by=("usage_date",),
 )
 
@@ -95,6 +96,7 @@ CUSTOMER_MONTHS = Table(
         AVAILABLE_AT,
     ),
     write="replace",
+    deletion_vectors=True,
     partitioned_by=("month",),
 )
 

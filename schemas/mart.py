@@ -51,7 +51,6 @@ CUSTOMER_SCORES = Table(
     ),
     write="replace",
     partitioned_by=("as_of_date",),
-    deletion_vectors=False,
 )
 
 CUSTOMER_FORECASTS = Table(
@@ -71,7 +70,6 @@ CUSTOMER_FORECASTS = Table(
     ),
     write="replace",
     partitioned_by=("origin_date",),
-    deletion_vectors=False,
 )
 
 CUSTOMER_PROFILES = Table(
@@ -107,7 +105,6 @@ CUSTOMER_PROFILES = Table(
     ),
     write="replace",
     partitioned_by=("as_of_date",),
-    deletion_vectors=False,
 )
 
 PUBLICATIONS = Table(
@@ -121,5 +118,4 @@ PUBLICATIONS = Table(
         Column("model_versions", STRINGS, "Models behind the publication"),
     ),
     write="upsert",
-    deletion_vectors=False,
 )

@@ -37,5 +37,6 @@ METER_DAYS = Table(
         DELIVERY_ID,
     ),
     write="upsert",
+    deletion_vectors=True,
     partitioned_by=("read_date",),
 )

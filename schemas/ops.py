@@ -29,7 +29,6 @@ DELIVERIES = Table(
         Column("cancels", STRINGS, "Deliveries of the feed which it cancels"),
     ),
     write="append",
-    deletion_vectors=False,
 )
 
 RECONCILIATION = Table(
@@ -50,7 +49,6 @@ RECONCILIATION = Table(
         Column("manifest_sha256", STRING, "Checksum of the delivery's manifest"),
     ),
     write="append",
-    deletion_vectors=False,
 )
 
 RULE_RESULTS = Table(
@@ -75,7 +73,6 @@ RULE_RESULTS = Table(
         ),
     ),
     write="append",
-    deletion_vectors=False,
 )
 
 QUARANTINE_ACTIONS = Table(
@@ -101,7 +98,6 @@ QUARANTINE_ACTIONS = Table(
         Column("new_delivery_id", STRING, "Delivery under which a corrected row counts"),
     ),
     write="append",
-    deletion_vectors=False,
 )
 
 JOB_RUNS = Table(
@@ -117,7 +113,6 @@ JOB_RUNS = Table(
         Column("message", STRING, "What was done, or why it failed"),
     ),
     write="append",
-    deletion_vectors=False,
 )
 
 CONSUMPTIONS = Table(
@@ -132,7 +127,6 @@ CONSUMPTIONS = Table(
         Column("run_date", DATE, "Date of the run which took it up"),
     ),
     write="append",
-    deletion_vectors=False,
 )
 
 REVALIDATIONS = Table(
@@ -147,5 +141,4 @@ REVALIDATIONS = Table(
         Column("days", LONG, "How many meter days"),
     ),
     write="append",
-    deletion_vectors=False,
 )

@@ -29,7 +29,6 @@ def _quarantine(table: Table) -> Table:
         key=("delivery_id", "received_at", "source_file", "source_row", *table.key),
         columns=(*(c for c in table.columns if c.name != "flags"), *_SOURCE),
         write="append",
-        deletion_vectors=False,
     )
 
 

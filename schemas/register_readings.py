@@ -22,5 +22,6 @@ REGISTER_READINGS = Table(
         *PROVENANCE,
     ),
     write="upsert",
+    deletion_vectors=True,
     partitioned_by=("read_date",),
 )

@@ -24,7 +24,8 @@ class Table:
 
     `name` is `layer.noun_plural`, which is also the folder under the lake's root. `key` identifies a row. `write` says
     how rows get in: *upsert* (keyed merge, the later received wins), *append* (idempotent by delivery) or *replace*
-    (the slice of the run's date, atomically). `deletion_vectors` stays off where readers without them must read.
+    (the slice of the run's date, atomically). `deletion_vectors` is for tables of which few rows of large files change:
+    a scan of such a table lists all its files, and readers without them cannot read it.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Table:
     columns: tuple[Column, ...]
     write: WriteMethod
     partitioned_by: tuple[str, ...] = ()
-    deletion_vectors: bool = True
+    deletion_vectors: bool = False
 
     @property
     def layer(self) -> str:

@@ -34,6 +34,7 @@ VALIDATED_DAYS = Table(
         AVAILABLE_AT,
     ),
     write="replace",
+    deletion_vectors=True,
     partitioned_by=("read_date",),
 )
 

@@ -18,6 +18,7 @@ from jobs.runtime.errors import UserError
 from jobs.runtime.lake import Lake
 from jobs.runtime.settings import FeedFiles, Settings
 from schemas.mart import PUBLICATIONS
+from schemas.meter_days import METER_DAYS
 from schemas.ops import JOB_RUNS
 
 if TYPE_CHECKING:
@@ -46,11 +47,16 @@ class Context:
     def expect_rows(self, rows: int | None) -> None:
         """Say about how many rows the job is going to work on; None: nobody knows.
 
-        Few rows are interpreted: compiling code for them takes longer than running it.
+        Few rows are interpreted, and kept in one partition: to compile code for them, and to move them to each other,
+        takes longer than to run it.
         """
         self.are_rows_few = rows is not None and rows < self.settings.spark.compile_from_rows
         if "spark" in self.__dict__:
             self._tell_session(self.spark)
+
+    def expect_days(self, rows: int | None) -> None:
+        """The same for what is made of meter days: where nobody knows, it can be all that are held."""
+        self.expect_rows(self.lake.rows_held(METER_DAYS) if rows is None else rows)
 
     @cached_property
     def spark(self) -> "SparkSession":
@@ -88,7 +94,7 @@ class Context:
     @cached_property
     def lake(self) -> "ChangingLake":
         """The tables."""
-        lake = ChangingLake(self.settings.lake.root, lambda: self.spark)
+        lake = ChangingLake(self.settings.lake.root, lambda: self.spark, lambda: self.are_rows_few)
         lake.changes = ChangeBook(self.books, self.date)
         return lake
 
@@ -113,7 +119,8 @@ class Context:
         """
         folder = str(self.staging / name)
         rows.write.mode("overwrite").parquet(folder)
-        return self.spark.read.parquet(folder)
+        staged = self.spark.read.parquet(folder)
+        return staged.coalesce(1) if self.are_rows_few else staged
 
     @property
     def staging(self) -> Path:

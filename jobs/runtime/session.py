@@ -30,7 +30,8 @@ def open_session(settings: SparkSettings, app_name: str) -> Any:
 
 
 def interpret(session: Any, *, is_wanted: bool) -> None:
-    """Whether a session runs its plans as they are, without compiling code for each."""
+    """Whether a session runs its plans as they are: no code is compiled for each, and none is made anew on the way."""
+    session.conf.set("spark.sql.adaptive.enabled", str(not is_wanted).lower())
     session.conf.set("spark.sql.codegen.wholeStage", str(not is_wanted).lower())
     session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_wanted else "FALLBACK")
 
