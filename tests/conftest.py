@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.runtime.session import REQUIRED_CONF
 from tests.province import province, province_before_second_day, site
 
 __all__ = ["province", "province_before_second_day", "site", "spark"]
@@ -74,6 +75,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         # a test's data are tiny: the time goes into planning, and into compiling code that runs once
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m",
         "spark.sql.codegen.wholeStage": "false",
+        **REQUIRED_CONF,
     }
     builder = SparkSession.builder.master("local[2]").appName("tests")
     for key, value in conf.items():

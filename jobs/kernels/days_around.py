@@ -58,7 +58,8 @@ def days_around(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
     A row is a meter and a date: interval_minutes, kwh, total_kwh, missing_count of its curve; dial_<code>_kwh at the
     midnight which ends it, stated_kwh (the energy which the source states with the total), dial_received_at; anything
-    null where it was not sent. Other columns are handed on.
+    null where it was not sent. Other columns are handed on. Beside a date that is made stand two before it and the one
+    after: ValueError where they do not, as what they say would be lost in silence.
     """
     for table in whole_meters(batches):
         made = pc.fill_null(table.column("is_made"), False)
@@ -69,6 +70,8 @@ def days_around(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _with_around(table: pa.Table, rows: Ints) -> pa.RecordBatch:
     place = _Places(table, rows)
+    if any((place.find(days) < 0).any() for days in (-2, -1, 1)):
+        raise ValueError("the dates beside a meter's date are in another partition: see REQUIRED_CONF in session.py")
     total = {n: place.at(n, table.column("dial_total_kwh")) for n in (-2, -1, 0, 1)}
     stated = _floats(table.column("stated_kwh"))[rows]
     moved = dial_moved(total[-1], total[0])

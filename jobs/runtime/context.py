@@ -72,14 +72,14 @@ class Context:
         """What works on so many rows of a job which works on many; interpreted where they are few."""
         from jobs.runtime.session import interpret
 
-        interpret(self.spark, is_wanted=rows < self.settings.spark.compile_from_rows)
+        interpret(self.spark, self.settings.spark, is_wanted=rows < self.settings.spark.compile_from_rows)
         yield
         self._tell_session(self.spark)
 
     def _tell_session(self, session: "SparkSession") -> None:
         from jobs.runtime.session import interpret
 
-        interpret(session, is_wanted=self.are_rows_few)
+        interpret(session, self.settings.spark, is_wanted=self.are_rows_few)
 
     @cached_property
     def feeds(self) -> FeedFiles:

@@ -6,6 +6,7 @@ in the repeats. A value of a cancelled delivery is kept in the versions, replace
 in the order. So the tables depend on what was delivered and not on when each was taken.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -163,11 +164,13 @@ def _count(
         alone = {row.delivery_id: row["count"] for row in rows}
     for name, count in alone.items():
         plan.counts[name].accepted += count
+    marked: Counter[tuple[str, str]] = Counter()
     for row in told:
         counts = plan.counts[row.delivery_id]
         setattr(counts, row.outcome, getattr(counts, row.outcome) + row["count"])
-        plan.broken += [(row.delivery_id, rule, "warn", row["count"]) for rule in row.key_flags]
-    plan.has_key_flags = any(row.key_flags for row in told)
+        marked.update({(row.delivery_id, rule): row["count"] for rule in row.key_flags})
+    plan.broken += [(*key, "warn", rows) for key, rows in sorted(marked.items())]
+    plan.has_key_flags = bool(marked)
     for name in plan.counts.keys() & plan.cancelled.keys():
         plan.counts[name].duplicate = plan.counts[name].read - plan.counts[name].quarantined
     plan.to_append = sum(alone.values()) + sum(row["count"] for row in told if row.is_new)

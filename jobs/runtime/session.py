@@ -20,6 +20,9 @@ DELTA_CONF = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 
+# joined by meter and date, what was brought together by meter stays so: kernels look at the dates beside a date
+REQUIRED_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false"}
+
 
 def open_session(settings: SparkSettings, app_name: str) -> Any:
     """A session as the settings say. UserError when Java, Delta's jars or the server are not there."""
@@ -29,9 +32,10 @@ def open_session(settings: SparkSettings, app_name: str) -> Any:
     return _remote(settings) if settings.remote else _own(settings, app_name)
 
 
-def interpret(session: Any, *, is_wanted: bool) -> None:
-    """Whether a session runs its plans as they are: no code is compiled for each, and none is made anew on the way."""
-    session.conf.set("spark.sql.adaptive.enabled", str(not is_wanted).lower())
+def interpret(session: Any, settings: SparkSettings, *, is_wanted: bool) -> None:
+    """Whether a session runs its plans as they are: no code is compiled for them, and none is planned anew midway."""
+    usual = settings.conf.get("spark.sql.adaptive.enabled", "true")
+    session.conf.set("spark.sql.adaptive.enabled", "false" if is_wanted else usual)
     session.conf.set("spark.sql.codegen.wholeStage", str(not is_wanted).lower())
     session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_wanted else "FALLBACK")
 
@@ -41,7 +45,7 @@ def _remote(settings: SparkSettings) -> Any:
 
     try:
         session = SparkSession.builder.remote(settings.remote or "").getOrCreate()
-        for key, value in settings.conf.items():
+        for key, value in {**settings.conf, **REQUIRED_CONF}.items():
             session.conf.set(key, value)
     except Exception as error:
         if "UNAVAILABLE" in str(error) or "refused" in str(error):
@@ -68,7 +72,7 @@ def _own(settings: SparkSettings, app_name: str) -> Any:
     if log4j.exists():
         # without it a job's own lines drown in Spark's
         builder = builder.config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={log4j.as_uri()}")
-    for key, value in {**DELTA_CONF, **settings.conf, **settings.cluster_conf}.items():
+    for key, value in {**DELTA_CONF, **settings.conf, **settings.cluster_conf, **REQUIRED_CONF}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 

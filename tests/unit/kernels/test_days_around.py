@@ -26,21 +26,27 @@ SCHEMA = pa.schema(
 
 
 def around(*rows: dict[str, Any], size: int = 100) -> dict[tuple[str, int], dict[str, Any]]:
-    """Days by meter and day of the month; they are made unless they say otherwise."""
-    table = pa.Table.from_pylist(
-        [
-            {
-                "is_made": True,
-                **row,
-                "meter_id": row.get("meter_id", "m"),
-                "read_date": FIRST + timedelta(row["day"] - 1),
-            }
-            for row in rows
-        ],
-        schema=SCHEMA,
-    )
-    made = [row for batch in days_around(iter(table.to_batches(max_chunksize=size))) for row in batch.to_pylist()]
-    return {(row["meter_id"], row["read_date"].day): row for row in made}
+    """Days by meter and day of the month; they are made unless they say otherwise. Dates beside them are filled in."""
+    told = {(row.get("meter_id", "m"), row["day"]): {"is_made": True, **row} for row in rows}
+    beside = {(meter, day + n) for (meter, day), row in told.items() if row["is_made"] for n in (-2, -1, 1)}
+    made = days_around(iter(_table({**{key: {} for key in beside}, **told}).to_batches(max_chunksize=size)))
+    found = [row for batch in made for row in batch.to_pylist()]
+    return {(row["meter_id"], row["read_date"].day): row for row in found}
+
+
+def _table(told: dict[tuple[str, int], dict[str, Any]]) -> pa.Table:
+    """In the order of meters and dates."""
+    rows = [
+        {**row, "meter_id": meter, "read_date": FIRST + timedelta(day - 1)}
+        for (meter, day), row in sorted(told.items(), key=lambda one: one[0])
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def test_a_date_torn_from_those_beside_it_is_an_error_and_not_a_day_without_registers() -> None:
+    torn = {("m", day): {"is_made": day == 3, "dial_total_kwh": 100.0 + day} for day in (1, 3, 4)}
+    with pytest.raises(ValueError, match="in another partition"):
+        list(days_around(iter(_table(torn).to_batches())))
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
