@@ -94,7 +94,8 @@ class Context:
     @cached_property
     def lake(self) -> "ChangingLake":
         """The tables."""
-        lake = ChangingLake(self.settings.lake.root, lambda: self.spark, lambda: self.are_rows_few)
+        few = self.settings.spark.compile_from_rows
+        lake = ChangingLake(self.settings.lake.root, lambda: self.spark, lambda: few if self.are_rows_few else 0)
         lake.changes = ChangeBook(self.books, self.date)
         return lake
 

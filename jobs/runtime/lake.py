@@ -27,8 +27,6 @@ from schemas.table import Table
 # a dates-in condition longer than this says nothing a range does not
 _MOST_LITERALS = 400
 
-# what one core reads in the time in which Spark would plan to share it out
-_GATHERED_BYTES = 256 * 2**20
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 
@@ -50,15 +48,16 @@ class Lake:
     """Reads and writes the tables that `schemas` declares."""
 
     def __init__(
-        self, root: Path, session: Callable[[], SparkSession], gathers: Callable[[], bool] = lambda: False
+        self, root: Path, session: Callable[[], SparkSession], few_rows: Callable[[], int] = lambda: 0
     ) -> None:
         """`session` is called at the first need, so that a job which reads nothing starts none.
 
-        `gathers` says whether small tables are read as one partition: nothing has to be moved then to be joined.
+        `few_rows` says how many rows a table may hold to be read as one partition: nothing of it has to be moved then
+        to be joined.
         """
         self.root = root
         self._session = session
-        self._gathers = gathers
+        self._few_rows = few_rows
 
     # -- where ----------------------------------------------------------------------------------------------------
 
@@ -111,11 +110,8 @@ class Lake:
         if version is not None:
             reader = reader.option("versionAsOf", version)
         rows = self._selected(reader.load(str(self.path(table))), table)
-        return rows.coalesce(1) if self._gathers() and self._bytes_held(table) <= _GATHERED_BYTES else rows
-
-    def _bytes_held(self, table: Table) -> int:
-        sizes = DeltaTable(str(self.path(table))).get_add_actions(flatten=True).column("size_bytes")
-        return sum(sizes.to_pylist())
+        few = self._few_rows()
+        return rows.coalesce(1) if few and self.rows_held(table) <= few else rows
 
     # -- write ----------------------------------------------------------------------------------------------------
 

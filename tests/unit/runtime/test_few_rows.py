@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime import lake as lakes
 from jobs.runtime.context import Context
 from jobs.runtime.lake import Lake
 from schemas.common import STRING
@@ -17,19 +16,16 @@ THINGS = Table(
 )
 
 
-def test_small_tables_alone_are_read_as_one_partition(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gathers = True
-    lake = Lake(tmp_path, lambda: spark, lambda: gathers)
+def test_small_tables_alone_are_read_as_one_partition(spark: SparkSession, tmp_path: Path) -> None:
+    few = 3
+    lake = Lake(tmp_path, lambda: spark, lambda: few)
     for number in "abc":
         lake.append_new(spark.createDataFrame([(number,)], "id string"), THINGS)
     assert lake.read(THINGS).rdd.getNumPartitions() == 1
     assert sorted(row.id for row in lake.read(THINGS).collect()) == ["a", "b", "c"]
-    monkeypatch.setattr(lakes, "_GATHERED_BYTES", 1)
+    few = 2
     assert lake.read(THINGS).rdd.getNumPartitions() > 1
-    monkeypatch.undo()
-    gathers = False
+    few = 0
     assert lake.read(THINGS).rdd.getNumPartitions() > 1
 
 
