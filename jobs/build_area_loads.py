@@ -9,7 +9,7 @@ nothing new.
 from typing import TYPE_CHECKING
 
 from expectations.features import AREA_LOADS_SUITE
-from jobs.kernels.area_curves import district_parts, rolled_up
+from jobs.kernels.area_curves import PARTS, district_parts, rolled_up
 from jobs.runtime.context import Context
 from jobs.transforms.area_loads import AREA_FEEDS, area_dates, area_loads
 from jobs.transforms.changes import Facts, Touched, meters_since, reach, rows_touched, touched_by
@@ -33,7 +33,7 @@ def run(ctx: Context) -> str:
     dates = [row.load_date for row in _dates(ctx, touched, facts).collect()]
     if dates:
         ctx.expect_rows(len(dates) * ctx.lake.rows_held(METERING_POINTS))
-        loads = area_loads(facts.on(dates), district_parts, rolled_up)
+        loads = area_loads(facts.on(dates), district_parts, PARTS, rolled_up)
         ctx.lake.replace_slices(ctx.gate(loads, AREA_LOADS_SUITE), AREA_LOADS, dates)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(changes)} deliveries taken up, {len(dates)} dates made"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from expectations.districts import DISTRICT_DAYS_SUITE
+from jobs.kernels.district_days import PARTS, district_parts
 from jobs.kernels.district_days import balances as balance
-from jobs.kernels.district_days import district_parts
 from jobs.runtime.context import Context
 from jobs.transforms.area_loads import AREA_FEEDS
 from jobs.transforms.changes import Facts, Touched, meters_since, reach, rows_touched, touched_by
@@ -64,7 +64,7 @@ def _keys(ctx: Context, touched: Touched, facts: Facts) -> "DataFrame":
 
 
 def _make(ctx: Context, facts: Facts, keys: "DataFrame", dates: list[date]) -> None:
-    made = ctx.stage(balances(facts.on(dates), keys, district_parts(facts.time_zone), balance), "balances")
+    made = ctx.stage(balances(facts.on(dates), keys, district_parts(facts.time_zone), PARTS, balance), "balances")
     districts = F.broadcast(keys.select("district_id").distinct())
     held = ctx.lake.read(DISTRICT_DAYS).join(districts, "district_id", "left_semi")
     reached = dates_reached(dates, ctx.lake.partition_dates(DISTRICT_DAYS))

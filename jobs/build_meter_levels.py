@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from expectations.districts import METER_LEVELS_SUITE
+from jobs.kernels.level_days import LEVEL_DAYS
 from jobs.kernels.level_days import level_days as day_of_level
 from jobs.kernels.meter_levels import meter_levels as breaks_of
 from jobs.runtime.context import Context
@@ -70,6 +71,6 @@ def _flagged(ctx: Context, facts: Facts, districts: "DataFrame", dates: list[dat
     ctx.expect_days(None)
     find = breaks_of(dates[0], len(dates), worked_dates(ctx.lake.read(CALENDAR)))
     balances = ctx.lake.read(DISTRICT_DAYS).where(F.col("balance_date").isin(dates))
-    days = level_days(facts, districts, day_of_level(facts.time_zone))
+    days = level_days(facts, districts, day_of_level(facts.time_zone), LEVEL_DAYS)
     found = meter_levels(days, balances.join(districts, "district_id", "left_semi"), find)
     return with_broken_rules(found, METER_LEVELS_SUITE, "_errors", "flags").drop("_errors")

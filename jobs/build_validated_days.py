@@ -26,12 +26,12 @@ from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import OF_METERS, Facts, Touched, meters_since, reach, rows_touched, touched_by
 from jobs.transforms.customer_days import lines_of
 from jobs.transforms.day_context import connections, seen_days, with_connection, with_curves, with_usual
+from jobs.transforms.differences import changed_rows
 from jobs.transforms.meter_profiles import PROFILE_FEEDS, worked_dates
 from jobs.transforms.validated_days import (
     VALIDATION_FEEDS,
     DaysSince,
     all_days,
-    changed_days,
     dates_between,
     dates_with_neighbours,
     days_read,
@@ -132,7 +132,7 @@ def _write(
         ctx.lake.merge(made, VALIDATED_DAYS)
         return
     held = ctx.lake.read(VALIDATED_DAYS).where(F.col("read_date").isin(list(dates)))
-    changed = ctx.stage(changed_days(made, held), "changed")
+    changed = ctx.stage(changed_rows(made, held, VALIDATED_DAYS), "changed")
     gone = ctx.stage(no_longer_expected(named, made, held), "gone")
     beside = ctx.stage(made_beside(changed, gone, direct), "beside")
     named = "\n".join(sorted(f"{change.feed} {change.delivery_id} {change.manifest_sha256}" for change in changes))

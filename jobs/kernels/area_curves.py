@@ -17,7 +17,7 @@ LEVELS = ("district", "feeder", "county", "prefecture", "province")
 PROVINCE = "province"
 _AREAS = ("district_id", "feeder_id", "county", "prefecture")
 
-_PARTS = pa.schema(
+PARTS = pa.schema(
     [
         ("load_date", pa.date32()),
         *((name, pa.string()) for name in _AREAS),
@@ -75,17 +75,17 @@ def _added(batch: pa.RecordBatch) -> pa.RecordBatch:
         sums, counts = np.add.reduceat(micro, begins, axis=0), np.add.reduceat(there.astype(np.int64), begins, axis=0)
         for place, number in enumerate(group[mine][begins]):
             energy[number], known[number] = sums[place], counts[place]
-    latest = _latest(batch.column("available_at"), group, len(first))
+    latest = latest_of(batch.column("available_at"), group, len(first))
     picked = keys.take(pa.array(first)).drop_columns("n")
     return pa.RecordBatch.from_arrays(
         [
-            *(picked.column(n).combine_chunks().cast(_PARTS.field(n).type) for n in picked.column_names),
+            *(picked.column(n).combine_chunks().cast(PARTS.field(n).type) for n in picked.column_names),
             pa.array(energy, pa.list_(pa.int64())),
             pa.array(known, pa.list_(pa.int64())),
             pa.array(np.bincount(group, minlength=len(first)), pa.int32()),
             latest,
         ],
-        schema=_PARTS,
+        schema=PARTS,
     )
 
 
@@ -97,11 +97,12 @@ def _groups(keys: pa.Table) -> tuple[Ints, Ints]:
     return group.ravel().astype(np.int64), first.astype(np.int64)
 
 
-def _latest(instants: pa.Array, group: Ints, groups: int) -> pa.Array:
+def latest_of(instants: pa.Array, group: Ints, groups: int) -> pa.Array:
     """The latest instant of each group; null where it has none."""
     none = np.iinfo(np.int64).min
     latest = np.full(groups, none, dtype=np.int64)
-    np.maximum.at(latest, group, pc.fill_null(instants.cast(pa.int64()), none).to_numpy(zero_copy_only=False))
+    known = pc.fill_null(instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), none)
+    np.maximum.at(latest, group, known.to_numpy(zero_copy_only=False))
     return pa.array(latest, mask=latest == none).cast(pa.timestamp("us", tz="UTC"))
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.arrow_numbers import floats
 from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.tou_periods import PERIODS, TouPeriods
 from schemas.quality_codes import EDITED, ESTIMATED_BY_SOURCE
@@ -114,18 +115,14 @@ class _Meters:
         return cls(
             row=np.repeat(np.arange(len(lists)), np.diff(offsets)),
             point=fields["point_id"].dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
-            multiplier=_floats(fields["multiplier"]),
+            multiplier=floats(fields["multiplier"]),
             interval_minutes=_counts(fields["interval_minutes"]),
             intervals=_counts(pc.list_value_length(curves)),
             start=bounds[:-1] - bounds[0],
             kwh=kwh,
             is_estimated=(codes >= ESTIMATED_BY_SOURCE) & (codes < EDITED),
-            register=_floats(fields["register_dial_kwh"]),
+            register=floats(fields["register_dial_kwh"]),
         )
-
-
-def _floats(column: pa.Array) -> Floats:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _counts(column: pa.Array) -> Ints:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.arrow_numbers import floats
 from jobs.kernels.clock import EPOCH, day_clock
 from jobs.kernels.curve_hashes import curve_hashes
 from jobs.kernels.tou_periods import PERIODS, TouPeriods
@@ -163,7 +164,7 @@ def grouped_curves(batch: pa.RecordBatch, column: str = "kwh") -> Iterator[tuple
 
 
 def _floats(batch: pa.RecordBatch, name: str) -> Floats:
-    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return floats(batch.column(name))
 
 
 def _empty(kind: pa.DataType, rows: int) -> npt.NDArray[np.generic]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.arrow_numbers import floats
 from jobs.kernels.sorted_meters import starts_of_meters, whole_meters
 from jobs.kernels.tou_periods import PERIODS
 
@@ -73,10 +74,10 @@ def _with_around(table: pa.Table, rows: Ints) -> pa.RecordBatch:
     if any((place.find(days) < 0).any() for days in (-2, -1, 1)):
         raise ValueError("the dates beside a meter's date are in another partition: see REQUIRED_CONF in session.py")
     total = {n: place.at(n, table.column("dial_total_kwh")) for n in (-2, -1, 0, 1)}
-    stated = _floats(table.column("stated_kwh"))[rows]
+    stated = floats(table.column("stated_kwh"))[rows]
     moved = dial_moved(total[-1], total[0])
     complete = np.where(
-        _floats(table.column("missing_count")) == 0, _floats(table.column("total_kwh")), np.nan
+        floats(table.column("missing_count")) == 0, floats(table.column("total_kwh")), np.nan
     )  # unknown counts as unequal to 0
     columns: dict[str, pa.Array] = {
         "register_kwh": _array(np.where(np.isnan(stated), moved, stated)),
@@ -129,7 +130,7 @@ class _Places:
         return np.where(at >= 0, values[at], np.nan)
 
     def at(self, days: int, column: pa.ChunkedArray) -> Floats:
-        return self.of(days, _floats(column))
+        return self.of(days, floats(column))
 
 
 def dial_moved(before: Floats, after: Floats) -> Floats:
@@ -158,10 +159,6 @@ def _edges(curves: pa.ChunkedArray, *, last: bool) -> Floats:
     known = lengths > 0
     out[known] = values[(ends - 1 if last else ends - lengths)[known]]
     return out
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    return np.asarray(column.to_numpy().astype(np.float64), dtype=np.float64)
 
 
 def _array(values: Floats) -> pa.Array:

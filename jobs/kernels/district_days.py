@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.kernels.area_curves import MICRO
+from jobs.kernels.area_curves import MICRO, latest_of
+from jobs.kernels.arrow_numbers import floats, ints
 from jobs.kernels.hourly_energy import HOURS, hourly_energy
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -41,7 +41,6 @@ BALANCES = pa.schema(
         ("available_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-_NEVER = np.iinfo(np.int64).min
 
 
 def district_parts(time_zone: str) -> Batches:
@@ -64,11 +63,11 @@ def _added(batch: pa.RecordBatch, time_zone: str) -> pa.RecordBatch:
     coded = [keys.column(n).combine_chunks().dictionary_encode().indices.to_numpy() for n in keys.column_names]
     _, first, group = np.unique(np.stack(coded), axis=1, return_index=True, return_inverse=True)
     group, groups = group.ravel(), len(first)
-    multiplier = _floats(batch.column("multiplier"))
+    multiplier = floats(batch.column("multiplier"))
     energy = hourly_energy(batch, time_zone)
-    total = _floats(batch.column("total_kwh")) * multiplier
-    unknown = (_ints(batch.column("missing_count")) > 0) | np.isnan(total)
-    estimated = ~unknown & (_ints(batch.column("estimated_count")) > 0)
+    total = floats(batch.column("total_kwh")) * multiplier
+    unknown = (ints(batch.column("missing_count")) > 0) | np.isnan(total)
+    estimated = ~unknown & (ints(batch.column("estimated_count")) > 0)
     ones = np.ones(batch.num_rows, np.int64)
     sums: dict[str, Ints] = {
         "point_count": ones,
@@ -87,7 +86,7 @@ def _added(batch: pa.RecordBatch, time_zone: str) -> pa.RecordBatch:
     arrays = [
         picked.column(f.name).combine_chunks().cast(f.type)
         if f.name in picked.column_names
-        else _latest(batch.column("available_at"), group, groups)
+        else latest_of(batch.column("available_at"), group, groups)
         if f.name == "available_at"
         else pa.array(columns[f.name].tolist(), f.type)
         for f in PARTS
@@ -114,7 +113,7 @@ def balances(parts: pa.Table) -> pa.Table:
         group = place[code[mine]]
         sides.append({n: _summed(_column(parts, n, mine), group, len(districts)) for n in (*_SUMMED, *_HOURLY)})
     mine = np.flatnonzero(place[code] >= 0)
-    latest = _latest(
+    latest = latest_of(
         parts.column("available_at").combine_chunks().take(pa.array(mine)), place[code[mine]], len(districts)
     )
     ids = names.dictionary.take(pa.array(districts[order]))
@@ -171,20 +170,5 @@ def _summed(values: Ints, group: Ints, groups: int) -> Ints:
     return out
 
 
-def _latest(instants: pa.Array, group: Ints, groups: int) -> pa.Array:
-    latest = np.full(groups, _NEVER, dtype=np.int64)
-    known = pc.fill_null(instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), _NEVER)
-    np.maximum.at(latest, group, known.to_numpy(zero_copy_only=False))
-    return pa.array(latest, mask=latest == _NEVER).cast(pa.timestamp("us", tz="UTC"))
-
-
 def _micro(kwh: Floats) -> Ints:
     return np.rint(np.nan_to_num(kwh) * MICRO).astype(np.int64)
-
-
-def _floats(column: pa.Array) -> Floats:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _ints(column: pa.Array) -> Ints:
-    return np.asarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), dtype=np.int64)

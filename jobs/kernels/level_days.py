@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.arrow_numbers import floats
 from jobs.kernels.hourly_energy import hourly_energy
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -45,7 +46,7 @@ def level_days(time_zone: str) -> Batches:
 
 def _looked_at(batch: pa.RecordBatch, time_zone: str) -> pa.RecordBatch:
     energy = hourly_energy(batch, time_zone)
-    total, unsure = _floats(batch.column("total_kwh")), np.nan_to_num(_floats(batch.column("estimate_sd_kwh")))
+    total, unsure = floats(batch.column("total_kwh")), np.nan_to_num(floats(batch.column("estimate_sd_kwh")))
     missing = pc.fill_null(batch.column("missing_count"), 1).to_numpy(zero_copy_only=False)
     whole = (missing == 0) & ~energy.is_doubted & (unsure <= _MOST_UNSURE * np.nan_to_num(total))
     dark = energy.kwh[:, list(DARK_HOURS)]
@@ -56,7 +57,3 @@ def _looked_at(batch: pa.RecordBatch, time_zone: str) -> pa.RecordBatch:
     }
     arrays = [made[f.name] if f.name in made else batch.column(f.name).cast(f.type) for f in LEVEL_DAYS]
     return pa.RecordBatch.from_arrays(arrays, schema=LEVEL_DAYS)
-
-
-def _floats(column: pa.Array) -> Floats:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.arrow_numbers import floats
 from jobs.kernels.clock import EPOCH
 from jobs.kernels.level_days import DARK_HOURS
 from jobs.kernels.loss_steps import DistrictHours, loss_steps
@@ -137,8 +138,8 @@ class _Meters:
         day = _ordinals(days.column("read_date")) - first
         shape = (len(names.dictionary), dates)
         multiplier, dial = np.full(shape, np.nan), np.full(shape, np.nan)
-        multiplier[meter, day] = _floats(days.column("multiplier"))
-        dial[meter, day] = _floats(days.column("daily_kwh"))
+        multiplier[meter, day] = floats(days.column("multiplier"))
+        dial[meter, day] = floats(days.column("daily_kwh"))
         dark = np.full((*shape, len(DARK_HOURS)), np.nan)
         dark[meter, day] = _lists(days.column("dark_kwh"), len(DARK_HOURS))
         latest = np.full(shape[0], np.iinfo(np.int64).min)
@@ -288,10 +289,6 @@ def _filled(values: Floats) -> Floats:
 
 def _ordinals(column: pa.ChunkedArray) -> Ints:
     return np.asarray(column.cast(pa.int32()).to_numpy(), dtype=np.int64) + EPOCH
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
 def _lists(column: pa.ChunkedArray, length: int) -> Floats:

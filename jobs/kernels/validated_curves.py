@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.kernels.arrow_numbers import floats, ints
 from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.estimation import MeterDays, days_with_gaps, estimated
@@ -249,11 +250,11 @@ def _lengths(lists: pa.ListArray) -> Ints:
 
 
 def _ints(batch: pa.RecordBatch, name: str) -> Ints:
-    return np.asarray(pc.fill_null(batch.column(name), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    return ints(batch.column(name))
 
 
 def _floats(batch: pa.RecordBatch, name: str) -> Floats:
-    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return floats(batch.column(name))
 
 
 @dataclass(eq=False)

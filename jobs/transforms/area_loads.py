@@ -5,16 +5,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    DateType,
-    IntegerType,
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.transforms.changes import Facts, Touched, metered_dates, metered_since, meters_since
 from jobs.transforms.metering import holds_on
@@ -25,22 +16,6 @@ WholeDate = Callable[[pa.Table], pa.Table]
 
 # the feeds on which the curve of an area depends
 AREA_FEEDS = ("validated_days", "meter_days", "register_readings", "metering_points")
-
-# a district's curve in one batch; energy in millionths of a kWh, because whole numbers add up to the same in any order
-DISTRICT_PARTS = StructType(
-    [
-        StructField("load_date", DateType()),
-        StructField("district_id", StringType()),
-        StructField("feeder_id", StringType()),
-        StructField("county", StringType()),
-        StructField("prefecture", StringType()),
-        StructField("interval_minutes", IntegerType()),
-        StructField("micro_kwh", ArrayType(LongType())),
-        StructField("value_count", ArrayType(LongType())),
-        StructField("meter_count", IntegerType()),
-        StructField("available_at", TimestampType()),
-    ]
-)
 
 
 def area_dates(touched: Touched, facts: Facts, since: DataFrame | None = None) -> DataFrame:
@@ -65,11 +40,11 @@ def metered_parts(touched: Touched, facts: Facts, since: DataFrame | None = None
     return parts
 
 
-def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:
+def area_loads(facts: Facts, add_up: Batches, parts: pa.Schema, roll_up: WholeDate) -> DataFrame:
     """An area of each level and a local date of the facts' validated days: the curves of its meters added up.
 
-    `add_up` turns meters into sums by district on the workers, batch by batch; `roll_up` makes of the districts of one
-    date the rows of all levels. Neither ever holds the curves of a date's meters in one place.
+    `add_up` turns meters into `parts`, sums by district, on the workers, batch by batch; `roll_up` makes of the
+    districts of one date the rows of all levels. Neither ever holds the curves of a date's meters in one place.
     """
     meters = (
         facts.validated.where("kwh IS NOT NULL")
@@ -88,5 +63,5 @@ def area_loads(facts: Facts, add_up: Batches, roll_up: WholeDate) -> DataFrame:
             F.greatest("available_at", "point_received_at").alias("available_at"),
         )
     )
-    parts = meters.mapInArrow(add_up, DISTRICT_PARTS)
-    return parts.groupBy("load_date").applyInArrow(roll_up, AREA_LOADS.struct)
+    sums = meters.mapInArrow(add_up, from_arrow_schema(parts))
+    return sums.groupBy("load_date").applyInArrow(roll_up, AREA_LOADS.struct)

@@ -6,16 +6,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    BooleanType,
-    DateType,
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import ArrayType, StructField, StructType
 from pyspark.sql.window import Window
 
 from jobs.transforms.area_loads import metered_parts
@@ -48,24 +40,6 @@ _BALANCE = (
     "hourly_counted_kwh", "hourly_doubtful_kwh", "available_at",
 )  # fmt: skip
 BALANCES = StructType([StructField(name, DISTRICT_DAYS.type_of(name)) for name in _BALANCE])
-# sums of a batch; energy in millionths of a kWh
-PARTS = StructType(
-    [
-        StructField("balance_date", DateType()),
-        StructField("district_id", StringType()),
-        StructField("is_supply", BooleanType()),
-        *(
-            StructField(name, LongType())
-            for name in ("point_count", "measured_count", "estimated_count", "unknown_count", "held_count")
-        ),
-        *(StructField(name, LongType()) for name in ("micro_kwh", "estimated_micro_kwh")),
-        *(
-            StructField(name, ArrayType(LongType()))
-            for name in ("hourly_micro_kwh", "hourly_unknown", "hourly_doubtful_micro_kwh")
-        ),
-        StructField("available_at", TimestampType()),
-    ]
-)
 
 
 def touched_keys(touched: Touched, facts: Facts, since: DataFrame | None = None) -> DataFrame:
@@ -89,13 +63,13 @@ def dates_of_past(dates: Sequence[date]) -> list[date]:
     return sorted({day - timedelta(days=n) for day in dates for n in range(PAST_DAYS + 1)})
 
 
-def balances(facts: Facts, keys: DataFrame, add_up: Batches, balance: WholeDate) -> DataFrame:
+def balances(facts: Facts, keys: DataFrame, add_up: Batches, parts: pa.Schema, balance: WholeDate) -> DataFrame:
     """A district with a meter of its own and a date, both of `keys`, with its balance. The facts are of these dates.
 
     A date on which no meter of the district was validated has none: a register reading alone names such dates.
 
-    `add_up` turns meters into sums by district on the workers, batch by batch; `balance` makes rows of the sums of one
-    date. Neither ever holds the curves of a date's meters in one place.
+    `add_up` turns meters into `parts`, sums by district, on the workers, batch by batch; `balance` makes rows of the
+    sums of one date. Neither ever holds the curves of a date's meters in one place.
     """
     supply = district_periods(facts.points).withColumn("is_supply", F.lit(True))
     customers = facts.periods.where("district_id IS NOT NULL").withColumn("is_supply", F.lit(False))
@@ -130,7 +104,7 @@ def balances(facts: Facts, keys: DataFrame, add_up: Batches, balance: WholeDate)
             F.greatest("available_at", "point_received_at").alias("available_at"),
         )
     )
-    return days.mapInArrow(add_up, PARTS).groupBy("balance_date").applyInArrow(balance, BALANCES)
+    return days.mapInArrow(add_up, from_arrow_schema(parts)).groupBy("balance_date").applyInArrow(balance, BALANCES)
 
 
 def judged_days(days: DataFrame) -> DataFrame:

@@ -6,15 +6,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    DateType,
-    DoubleType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
 from jobs.transforms.changes import Facts, Touched, ever_in_district, metered_dates, meters_since, union_of
 from jobs.transforms.metering import district_periods, holds_on
@@ -28,17 +21,6 @@ WINDOW_DAYS = 56
 # a break with fewer dates of the window before it can no longer be seen, and stays as it was found
 UNSEEN_DAYS = 7
 
-LEVEL_DAYS = StructType(
-    [
-        StructField("district_id", StringType()),
-        StructField("meter_id", StringType()),
-        StructField("read_date", DateType()),
-        StructField("multiplier", DoubleType()),
-        StructField("daily_kwh", DoubleType()),
-        StructField("dark_kwh", ArrayType(DoubleType())),
-        StructField("available_at", TimestampType()),
-    ]
-)
 LEVELS = StructType([field for field in METER_LEVELS.struct.fields if field.name != "flags"])
 
 
@@ -64,7 +46,7 @@ def touched_districts(touched: Touched, facts: Facts) -> DataFrame:
     return places.join(union_of(meters).distinct(), "meter_id", "left_semi").select("district_id").distinct()
 
 
-def level_days(facts: Facts, districts: DataFrame, look: Batches) -> DataFrame:
+def level_days(facts: Facts, districts: DataFrame, look: Batches, looked_at: pa.Schema) -> DataFrame:
     """A meter of the districts and a date of the facts on which it counts: its day, as the search needs it.
 
     Without meters which stand in the line itself in districts without a meter of their own: nothing tells of these.
@@ -77,7 +59,7 @@ def level_days(facts: Facts, districts: DataFrame, look: Batches) -> DataFrame:
         .select("district_id", "meter_id", "multiplier", "starts_on", "ends_on", "is_swapped_out")
     )
     days = facts.validated.join(periods, "meter_id").where(holds_on(F.col("read_date")))
-    return days.mapInArrow(look, LEVEL_DAYS)
+    return days.mapInArrow(look, from_arrow_schema(looked_at))
 
 
 def meter_levels(days: DataFrame, balances: DataFrame, find: Cogroup) -> DataFrame:

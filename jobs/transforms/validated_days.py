@@ -201,14 +201,6 @@ def with_patterns(days: DataFrame, patterns: Sequence[tuple[str, str]]) -> DataF
     return days
 
 
-def changed_days(made: DataFrame, held: DataFrame) -> DataFrame:
-    """A day of `made` that is not held, or is held with other values."""
-    names = VALIDATED_DAYS.column_names
-    said = F.xxhash64(*(F.col(name).cast(VALIDATED_DAYS.type_of(name)) for name in names))
-    before = held.select(*METER_DAY, said.alias("said_before"))
-    return made.join(before, METER_DAY, "left").where(~said.eqNullSafe(F.col("said_before"))).drop("said_before")
-
-
 FINISHED = ("interval_minutes", "kwh", "quality", "total_kwh", "measured_count", "estimated_count", "missing_count",
             "estimate_sd_kwh")  # fmt: skip
 

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.kernels.district_days import PARTS, district_parts
 from jobs.kernels.district_days import balances as balance
-from jobs.kernels.district_days import district_parts
 from jobs.transforms.changes import Delivered, Facts, Touched
 from jobs.transforms.differences import differences
 from jobs.transforms.district_days import (
@@ -69,7 +69,7 @@ QUIET = {"old 10": "", "supply": "0.0234375*96", "home": "0.1*96", "shop": "0.1*
 
 def judged(spark: SparkSession, facts: Facts) -> DataFrame:
     keys = touched_keys(Touched(everything=True), facts)
-    made = balances(facts, keys, district_parts(facts.time_zone), balance)
+    made = balances(facts, keys, district_parts(facts.time_zone), PARTS, balance)
     profiles = frame(
         spark,
         METER_PROFILES.struct,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.kernels.level_days import LEVEL_DAYS
 from jobs.kernels.level_days import level_days as day_of_level
 from jobs.transforms.changes import Delivered, Facts, Touched
 from jobs.transforms.meter_levels import WINDOW_DAYS, level_days, levels_in_sight, touched_districts, window_dates
@@ -79,7 +80,9 @@ def test_both_districts_of_a_meter_that_was_corrected_to_another_one_are_looked_
 
 def test_days_come_with_the_multiplier_of_their_date_and_unsure_energy_is_unknown(spark: SparkSession) -> None:
     facts = facts_of(spark)
-    days = level_days(facts, touched_districts(Touched(everything=True), facts), day_of_level(facts.time_zone))
+    days = level_days(
+        facts, touched_districts(Touched(everything=True), facts), day_of_level(facts.time_zone), LEVEL_DAYS
+    )
     told = days.withColumn("day", F.dayofmonth("read_date")).withColumn("hours", F.size("dark_kwh"))
     assert rows_of(told, "meter_id", "day", "multiplier", "daily_kwh", "hours") == [
         ("home", 10, 1.0, 9.6, 6),
