@@ -5,6 +5,8 @@ Reads the ledger beside the landing area, which no other job reads, and the tabl
     wattlake report_faults --date 2025-06-30 --env demo
 """
 
+from datetime import date
+
 from jobs.province import FAULT_CLASSES
 from jobs.runtime.context import Context
 from jobs.runtime.errors import UserError
@@ -13,6 +15,7 @@ from jobs.transforms.fault_report import (
     AWAITED,
     COUNTS_AS_DETECTED,
     SLIGHT,
+    YOUNG,
     Recorded,
     customers_of,
     fault_table,
@@ -23,7 +26,7 @@ from schemas.features import CUSTOMER_DAYS
 from schemas.meter_days import METER_DAYS
 from schemas.meter_levels import METER_LEVELS
 from schemas.metering_points import METERING_POINTS
-from schemas.ops import DELIVERIES, RECONCILIATION
+from schemas.ops import CONSUMPTIONS, DELIVERIES, RECONCILIATION
 from schemas.register_readings import REGISTER_READINGS
 from schemas.validated_days import VALIDATED_DAYS
 
@@ -52,6 +55,12 @@ def run(ctx: Context) -> str:
     said = ctx.stage(findings(recorded), "findings")
     key_of = ctx.stage(customers_of(notes, recorded), "customers")
     # two dozen rows come back, however large the province is
-    rows = fault_table(notes, truth, recorded, said, key_of).collect()
+    rows = fault_table(notes, truth, recorded, said, key_of, _searched_on(ctx)).collect()
     found = {row.fault: row.asDict() for row in rows}
-    return print_fault_table(found, (*FAULT_CLASSES, SLIGHT, AWAITED), COUNTS_AS_DETECTED)
+    return print_fault_table(found, (*FAULT_CLASSES, SLIGHT, YOUNG, AWAITED), COUNTS_AS_DETECTED)
+
+
+def _searched_on(ctx: Context) -> date:
+    """When breaks of level were last looked for; the run's date where they never were."""
+    runs = [row["run_date"] for row in ctx.books.read(CONSUMPTIONS, job="build_meter_levels")]
+    return max((day for day in runs if day <= ctx.date), default=ctx.date)

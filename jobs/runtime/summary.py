@@ -91,7 +91,8 @@ def print_fault_table(
 ) -> str:
     """Print all classes as a Markdown table, as it stands in the documentation; which are not found in full.
 
-    found: by class, injected, mixed, detected, named_right, wrongly_flagged, clean; None where it does not apply.
+    found: by class, injected, mixed, detected, to_name, named_right, wrongly_flagged, clean; None where it does not
+    apply.
     """
     console = Console(soft_wrap=True, width=200)
     header = ("class", "injected", "of which mixed", "detected", "named right", "wrongly flagged", "counts as detected")
@@ -106,8 +107,9 @@ def print_fault_table(
         if row["detected"] < judged:
             silent.append(f"{name} ({judged - row['detected']:,} of {judged:,})")
         share = f" ({row['detected'] / judged:.1%})" if judged else ""
-        numbers = (row["injected"], row["mixed"], row["named_right"], row["wrongly_flagged"])
-        injected, mixed, named, wrong = ("-" if number is None else f"{number:,}" for number in numbers)
+        numbers = (row["injected"], row["mixed"], row["wrongly_flagged"])
+        injected, mixed, wrong = ("-" if number is None else f"{number:,}" for number in numbers)
+        named = "-" if row["to_name"] is None else f"{row['named_right']:,} of {row['to_name']:,}"
         lines.append((name, injected, mixed, f"{row['detected']:,}{share}", named, wrong, counts_as[name]))
     for line in lines:
         console.print(f"| {' | '.join(line)} |", highlight=False)

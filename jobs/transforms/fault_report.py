@@ -7,15 +7,20 @@ truth, which only the generator knows. What is both is judged as the fault and n
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.window import Window
 
 from jobs.transforms.metering import customers_points
 
 # a clock so little wrong that what moved between the periods of the registers is less than these show for sure
 SLIGHT = "slight_shift"
+# a theft or a wrong multiplier which began too shortly before the last search of levels to be told from chance
+YOUNG = "young_break"
+_YOUNGER_THAN_DAYS = 8
 # class -> rules whose reason is the fault's own
 NAMED_BY = {
     "missing_points": ("MD-08",),
@@ -41,12 +46,14 @@ NAMED_BY = {
     "wrong_interval_count": ("MD-23",),
     "not_installed": ("MD-05",),
     "theft": ("MD-27",),
+    YOUNG: ("MD-13", "MD-26", "MD-27"),
 }
 # a first delivery which is wrong, and whose correction has not come yet
 AWAITED = "correction_awaited"
 _SPEAKS = "any rule speaks on the meter day"
 # what is wrong from a date on, and by the rules of one date in it
 _LASTING = ("wrong_multiplier", "theft")
+_OF_LEVEL = (*_LASTING, YOUNG)
 # a break of level is dated so many days off where the first days of the new level say little
 _DATED_OFF_DAYS = 3
 COUNTS_AS_DETECTED = {
@@ -54,7 +61,7 @@ COUNTS_AS_DETECTED = {
     "unknown_meter": "the row is in quarantine",
     "future_row": "the row is in quarantine",
     **dict.fromkeys(
-        _LASTING, f"a rule that names it speaks on any day of the meter since, or {_DATED_OFF_DAYS} before"
+        _OF_LEVEL, f"a rule that names it speaks on any day of the meter since, or {_DATED_OFF_DAYS} before"
     ),
     AWAITED: f"until then, {_SPEAKS}",
     "stamp_2400": "right: held under the date which it ends, with the true energy",
@@ -90,18 +97,24 @@ class Recorded:
     reconciliation: DataFrame
 
 
-def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded, said: DataFrame, key_of: DataFrame) -> DataFrame:
-    """A class: fault, injected, mixed, detected, named_right, wrongly_flagged, clean; null where nothing can name it.
+def fault_table(
+    notes: DataFrame, truth: DataFrame, held: Recorded, said: DataFrame, key_of: DataFrame, searched_on: date
+) -> DataFrame:
+    """A class: fault, injected, mixed, detected, to_name, named_right, wrongly_flagged, clean.
+
+    Null where nothing can name it.
 
     notes and truth: the generator's ledger. Injected are meter days; for what lasts from a date on (changes of meters
     and multipliers, roll-overs) the dates on which it begins; for deliveries, deliveries. Clean are meter days of
     customers without any fault on that date; wrongly flagged those of them on which a rule that names the class spoke.
-    `said` and `key_of` are `findings` and `customers_of`, worked out once, as most classes need them.
+    To name are those which no other fault of the table has met: where two met, each of their names is one of the day.
+    `said` and `key_of` are `findings` and `customers_of`, worked out once, as most classes need them. `searched_on`:
+    when breaks of level were last looked for.
     """
     outcomes = [
         flagged(notes, said),
-        wrong_multipliers(notes, said),
-        thefts(notes, said),
+        wrong_multipliers(notes, said, searched_on),
+        thefts(notes, said, searched_on),
         awaited_corrections(notes, said),
         as_delivered(notes, held),
         late_readings(notes, held),
@@ -116,13 +129,16 @@ def fault_table(notes: DataFrame, truth: DataFrame, held: Recorded, said: DataFr
 
 
 def counted(outcomes: DataFrame) -> DataFrame:
-    """A class: fault, injected, mixed, detected, named_right."""
-    is_named = F.expr("CASE WHEN is_named IS NOT NULL THEN CAST(is_named AND NOT is_mixed AS INT) END")
+    """A class: fault, injected, mixed, detected, to_name, named_right."""
+    can_name = "is_named IS NOT NULL"
     return outcomes.groupBy("fault").agg(
         F.count("*").alias("injected"),
         F.count_if("is_mixed").alias("mixed"),
         F.count_if(F.expr("is_detected AND NOT is_mixed")).alias("detected"),
-        F.sum(is_named).alias("named_right"),
+        F.sum(F.expr(f"CASE WHEN {can_name} THEN CAST(is_alone AND NOT is_mixed AS INT) END")).alias("to_name"),
+        F.sum(F.expr(f"CASE WHEN {can_name} THEN CAST(is_named AND is_alone AND NOT is_mixed AS INT) END")).alias(
+            "named_right"
+        ),
     )
 
 
@@ -143,26 +159,29 @@ def findings(held: Recorded) -> DataFrame:
 
 
 def flagged(notes: DataFrame, said: DataFrame) -> DataFrame:
-    """A meter day and class which must be flagged. A day with several faults counts for each of them."""
-    wanted = [name for name in NAMED_BY if name not in _LASTING]
+    """A meter day and class which must be flagged. A day of several faults counts for each, and is_alone for none."""
+    wanted = [name for name in NAMED_BY if name not in _OF_LEVEL]
     fault = F.when(F.col("detail").endswith(", slight"), F.lit(SLIGHT)).otherwise(F.col("fault"))
     injected = notes.where(F.col("fault").isin(wanted)).select(fault.alias("fault"), *_METER_DAY).distinct()
-    return _outcome(injected.join(said, _METER_DAY, "left"), _spoke(), named=_named())
+    is_alone = F.count("*").over(Window.partitionBy(*_METER_DAY)) == 1
+    return _outcome(injected.withColumn("is_alone", is_alone).join(said, _METER_DAY, "left"), _spoke(), named=_named())
 
 
-def wrong_multipliers(notes: DataFrame, said: DataFrame) -> DataFrame:
-    """A meter whose multiplier is wrong from a date on."""
-    return _lasting(notes, said, "wrong_multiplier")
+def wrong_multipliers(notes: DataFrame, said: DataFrame, searched_on: date) -> DataFrame:
+    """A meter whose multiplier is wrong from a date on; the young ones as a class of their own."""
+    return _lasting(notes, said, "wrong_multiplier", searched_on)
 
 
-def thefts(notes: DataFrame, said: DataFrame) -> DataFrame:
-    """A meter past which energy is drawn from a date on."""
-    return _lasting(notes, said, "theft")
+def thefts(notes: DataFrame, said: DataFrame, searched_on: date) -> DataFrame:
+    """A meter past which energy is drawn from a date on; the young ones as a class of their own."""
+    return _lasting(notes, said, "theft", searched_on)
 
 
-def _lasting(notes: DataFrame, said: DataFrame, fault: str) -> DataFrame:
+def _lasting(notes: DataFrame, said: DataFrame, fault: str, searched_on: date) -> DataFrame:
     of_fault = notes.where(F.col("fault") == fault)
-    begun = of_fault.groupBy("fault", "meter_id").agg(F.min("read_date").alias("since"))
+    since = of_fault.groupBy("fault", "meter_id").agg(F.min("read_date").alias("since"))
+    is_young = F.col("since") > F.date_sub(F.lit(searched_on), _YOUNGER_THAN_DAYS)
+    begun = since.withColumn("fault", F.when(is_young, F.lit(YOUNG)).otherwise(F.col("fault")))
     naming = said.where(F.arrays_overlap("said", _texts(NAMED_BY[fault])))
     found = naming.groupBy("meter_id").agg(F.max("read_date").alias("latest"))
     speaks = F.coalesce(F.col("latest") >= F.date_sub("since", _DATED_OFF_DAYS), F.lit(False))
@@ -312,11 +331,13 @@ def _with_mixed(injected: DataFrame, notes: DataFrame, on: list[str]) -> DataFra
 
 
 def _outcome(rows: DataFrame, detected: Column, *, named: Column | None = None) -> DataFrame:
-    """fault, is_mixed, is_detected, is_named (null where nothing is to be named)."""
+    """fault, is_mixed, is_alone, is_detected, is_named (null where nothing is to be named)."""
     is_mixed = F.col("is_mixed") if "is_mixed" in rows.columns else F.lit(False)
+    is_alone = F.col("is_alone") if "is_alone" in rows.columns else F.lit(True)
     return rows.select(
         "fault",
         is_mixed.alias("is_mixed"),
+        is_alone.alias("is_alone"),
         F.coalesce(detected, F.lit(False)).alias("is_detected"),
         (F.lit(None) if named is None else F.coalesce(named, F.lit(False))).cast("boolean").alias("is_named"),
     )

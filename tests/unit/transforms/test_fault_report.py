@@ -1,5 +1,7 @@
 """The report of injected faults says what the tables say: right, wrong, mixed with another fault, or silent."""
 
+from datetime import date
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, DateType, DoubleType, StringType, StructField, StructType
@@ -10,6 +12,7 @@ from jobs.transforms.fault_report import (
     AWAITED,
     COUNTS_AS_DETECTED,
     SLIGHT,
+    YOUNG,
     Recorded,
     as_delivered,
     awaited_corrections,
@@ -60,6 +63,8 @@ POINTS = """
     p3       | m3       | k3           | 2025-01-01     | customer
     d        | d        |              | 2025-01-01     | district
     """
+
+SEARCHED_ON = date(2025, 6, 29)
 
 
 def drawn_notes(spark: SparkSession, text: str) -> DataFrame:
@@ -160,11 +165,12 @@ def test_wrongly_flagged_are_days_on_which_nothing_is_wrong_with_the_customer(sp
     assert {row.fault: row.wrongly_flagged for row in wrongly if row.wrongly_flagged} == {
         "zero_run": 1,
         "wrong_multiplier": 1,
+        YOUNG: 1,
         "above_capacity": 1,
         "spike": 1,
     }
     # the rule speaks on the day after it began
-    assert counts(wrong_multipliers(notes, said)) == {"wrong_multiplier": (1, 0, 1, 1)}
+    assert counts(wrong_multipliers(notes, said, SEARCHED_ON)) == {"wrong_multiplier": (1, 0, 1, 1)}
 
 
 def test_what_lasts_is_found_by_a_break_of_level_dated_at_most_three_days_before_it(spark: SparkSession) -> None:
@@ -191,8 +197,43 @@ def test_what_lasts_is_found_by_a_break_of_level_dated_at_most_three_days_before
         """,
     )
     said = findings(held)
-    assert counts(thefts(notes, said)) == {"theft": (3, 0, 1, 1)}
-    assert counts(wrong_multipliers(notes, said)) == {"wrong_multiplier": (1, 0, 1, 1)}
+    assert counts(thefts(notes, said, SEARCHED_ON)) == {"theft": (3, 0, 1, 1)}
+    assert counts(wrong_multipliers(notes, said, SEARCHED_ON)) == {"wrong_multiplier": (1, 0, 1, 1)}
+
+
+def test_a_break_younger_than_eight_days_when_levels_were_last_searched_is_a_class_of_its_own(
+    spark: SparkSession,
+) -> None:
+    notes = drawn_notes(
+        spark,
+        """
+        fault            | feed       | meter_id | customer_no | read_date
+        theft            | meter_days | m1       | c1          | 2025-06-21
+        theft            | meter_days | m2       | c2          | 2025-06-22
+        wrong_multiplier | meter_days | m3       | c3          | 2025-06-22
+        """,
+    )
+    said = findings(recorded(spark, levels="meter_id | since | flags\nm3 | 2025-06-22 | MD-26"))
+    assert counts(thefts(notes, said, SEARCHED_ON)) == {"theft": (1, 0, 0, 0), YOUNG: (1, 0, 0, 0)}
+    assert counts(wrong_multipliers(notes, said, SEARCHED_ON)) == {YOUNG: (1, 0, 1, 1)}
+
+
+def test_a_day_of_two_faults_is_detected_for_both_and_to_be_named_for_neither(spark: SparkSession) -> None:
+    notes = drawn_notes(
+        spark,
+        """
+        fault            | feed       | meter_id | customer_no | read_date
+        identical_curves | meter_days | m1       | c1          | 2025-06-01
+        missing_points   | meter_days | m1       | c1          | 2025-06-01
+        missing_points   | meter_days | m1       | c1          | 2025-06-02
+        """,
+    )
+    validated = "meter_id | read_date | flags\nm1 | 2025-06-01 | MD-14\nm1 | 2025-06-02 | MD-08"
+    rows = counted(flagged(notes, findings(recorded(spark, validated=validated)))).collect()
+    assert {row.fault: (row.injected, row.detected, row.to_name, row.named_right) for row in rows} == {
+        "identical_curves": (1, 1, 0, 0),
+        "missing_points": (2, 2, 1, 1),
+    }
 
 
 def test_a_stamp_of_24_00_is_right_under_its_own_date_with_the_true_energy(spark: SparkSession) -> None:
@@ -400,26 +441,27 @@ def test_the_table_has_all_classes_which_were_injected(spark: SparkSession) -> N
         """,
     )
     truth = spark.createDataFrame([], TRUTH)
-    rows = fault_table(notes, truth, held, findings(held), customers_of(notes, held)).collect()
+    rows = fault_table(notes, truth, held, findings(held), customers_of(notes, held), SEARCHED_ON).collect()
     assert [tuple(row) for row in rows] == [
-        ("duplicated_delivery", 1, 0, 0, 0, None, None),
-        ("spike", 1, 0, 1, 1, 1, 1),
-        ("stamp_2400", 1, 0, 1, None, None, None),
+        ("duplicated_delivery", 1, 0, 0, 1, 0, None, None),
+        ("spike", 1, 0, 1, 1, 1, 1, 1),
+        ("stamp_2400", 1, 0, 1, None, None, None, None),
     ]
 
 
 def test_the_printed_table_has_every_class_and_names_those_which_are_silently_wrong(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert set(COUNTS_AS_DETECTED) == {*FAULT_CLASSES, SLIGHT, AWAITED}
-    row = {"injected": 4, "mixed": 1, "detected": 3, "named_right": None, "wrongly_flagged": None, "clean": None}
+    assert set(COUNTS_AS_DETECTED) == {*FAULT_CLASSES, SLIGHT, YOUNG, AWAITED}
+    row = {"injected": 4, "mixed": 1, "detected": 3, "to_name": None, "named_right": None}
+    row |= {"wrongly_flagged": None, "clean": None}
     found = {name: row for name in COUNTS_AS_DETECTED if name != "late"}
-    found["shifted_clock"] = row | {"injected": 9, "mixed": 0, "detected": 2, "named_right": 0}
-    found["spike"] = row | {"named_right": 3, "wrongly_flagged": 1234, "clean": 5678}
+    found["shifted_clock"] = row | {"injected": 9, "mixed": 0, "detected": 2, "to_name": 8, "named_right": 0}
+    found["spike"] = row | {"to_name": 3, "named_right": 3, "wrongly_flagged": 1234, "clean": 5678}
     told = print_fault_table(found, tuple(COUNTS_AS_DETECTED), COUNTS_AS_DETECTED)
-    assert told == "32 classes, 5,678 clean meter days; not found in full: shifted_clock (7 of 9); not injected: late"
+    assert told == "33 classes, 5,678 clean meter days; not found in full: shifted_clock (7 of 9); not injected: late"
     lines = capsys.readouterr().out.splitlines()
-    assert "| shifted_clock | 9 | 0 | 2 (22.2%) | 0 | - | any rule speaks on the meter day |" in lines
-    assert "| spike | 4 | 1 | 3 (100.0%) | 3 | 1,234 | any rule speaks on the meter day |" in lines
+    assert "| shifted_clock | 9 | 0 | 2 (22.2%) | 0 of 8 | - | any rule speaks on the meter day |" in lines
+    assert "| spike | 4 | 1 | 3 (100.0%) | 3 of 3 | 1,234 | any rule speaks on the meter day |" in lines
     assert sum(line.startswith("| stamp_2400 | 4 | 1 | 3 (100.0%) | - | - | right: ") for line in lines) == 1
-    assert len(lines) == 2 + 32
+    assert len(lines) == 2 + 33
