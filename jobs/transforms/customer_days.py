@@ -11,6 +11,7 @@ from pyspark.sql.window import Window
 
 from jobs.transforms.changes import Facts
 from jobs.transforms.metering import customer_periods, holds_on
+from jobs.transforms.weather import daily_weather
 from schemas.features import CUSTOMER_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -92,17 +93,6 @@ def customer_meters(keys: DataFrame, validated: DataFrame, periods: DataFrame) -
             F.max(F.greatest("received_at", "point_received_at")).alias("meters_received_at"),
         )
         .where("meter_count > 0")
-    )
-
-
-def daily_weather(weather: DataFrame, time_zone: str) -> DataFrame:
-    """A place and a local date: prefecture, usage_date, temperature_c (mean), weather_received_at."""
-    local = weather.withColumn("usage_date", F.to_date(F.from_utc_timestamp("hour_at", time_zone)))
-    # sums of decimals do not depend on the order in which rows come
-    mean = F.sum(F.col("temperature_c").cast("decimal(12,4)")) / F.count("temperature_c")
-    return local.groupBy(F.col("place").alias("prefecture"), "usage_date").agg(
-        F.round(mean.cast("double"), 3).alias("temperature_c"),
-        F.max("received_at").alias("weather_received_at"),
     )
 
 

@@ -7,8 +7,10 @@ from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.window import Window
 
+from jobs.kernels.month_sums import MONTH_SUMS, SUMMED, month_sums
 from jobs.transforms.changes import (
     DAY_FEEDS,
     OF_METERS,
@@ -22,8 +24,8 @@ from jobs.transforms.changes import (
     union_of,
     weather_dates,
 )
-from jobs.transforms.customer_days import daily_weather
 from jobs.transforms.metering import meter_periods
+from jobs.transforms.weather import daily_weather
 from schemas import Table
 from schemas.bills import BILLS, PAYMENTS
 from schemas.complaints import COMPLAINTS
@@ -37,7 +39,6 @@ MONTH_FEEDS = (*DAY_FEEDS, "bills", "payments", "complaints")
 # a house is heated below and cooled above these daily means: the bases of China's design code for public buildings
 HEATING_BASE_C, COOLING_BASE_C = 18.0, 26.0
 
-_PERIODS = ("kwh_sharp", "kwh_peak", "kwh_flat", "kwh_valley")
 _MONTH = "yyyy-MM"
 
 
@@ -234,17 +235,13 @@ def customer_months(keys: DataFrame, facts: MonthFacts) -> DataFrame:
 
 
 def usage_by_month(days: DataFrame) -> DataFrame:
-    """A customer and a month: energy, peak and completeness of its days."""
-    return days.groupBy("customer_key", month_of("usage_date").alias("month")).agg(
-        F.count("kwh").alias("days_known"),
-        F.count("*").alias("dates_with_row"),
-        *(exact_sum(name).cast("double").alias(name) for name in ("kwh", *_PERIODS)),
-        F.max("peak_kw").alias("peak_kw"),
-        exact_sum("completeness").alias("completeness_sum"),
-        exact_sum("estimated_share").alias("estimated_sum"),
-        F.count_if(F.col("sum_check") == "failed").alias("sum_check_failed_days"),
-        F.max("available_at").alias("days_known_at"),
-    )
+    """A customer and a month: energy, peak and completeness of its days.
+
+    Added up by the workers: as one aggregate of Spark it is too much code to be compiled.
+    """
+    names = ("customer_key", "usage_date", *SUMMED, "peak_kw", "sum_check", "available_at")
+    added = days.select(*names).repartition("customer_key").mapInArrow(month_sums, from_arrow_schema(MONTH_SUMS))
+    return added.withColumnsRenamed({"completeness": "completeness_sum", "estimated_share": "estimated_sum"})
 
 
 def expected_dates(keys: DataFrame, points: DataFrame) -> DataFrame:
