@@ -1,20 +1,24 @@
 """Learn what is usual for each meter: core.meter_days -> features.meter_profiles, a meter and a week.
 
 A week is made when its Monday has come, for all meters; a late or corrected day makes the weeks again of which it is
-the past, for its meter. A rerun finds nothing new.
+the past, for its meter, and so do a corrected calendar and corrected weather, for all. A rerun finds nothing new.
 
     wattlake build_meter_profiles --date 2025-06-30
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from expectations.meter_profiles import METER_PROFILES_SUITE
 from jobs.kernels.past_weeks import past_weeks
 from jobs.runtime.context import Context
-from jobs.transforms.changes import Facts, Touched, calendar_dates, rows_touched, touched_by
+from jobs.transforms.changes import Facts, Touched, rows_touched, touched_by
 from jobs.transforms.meter_profiles import (
+    FOR_MANY,
     PROFILE_FEEDS,
+    dates_told,
     meter_profiles,
+    meters_moved,
     meters_of,
     no_longer_profiled,
     weeks_after,
@@ -22,6 +26,9 @@ from jobs.transforms.meter_profiles import (
 )
 from schemas.meter_days import METER_DAYS
 from schemas.meter_profiles import METER_PROFILES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def run(ctx: Context) -> str:
@@ -34,33 +41,42 @@ def run(ctx: Context) -> str:
     if not changes and not fresh:
         return "nothing new"
     touched = touched_by(changes, everything=False)
+    # what is to be made is found among few rows; what is made of all meters is made of many
+    ctx.expect_days(rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     again = [week for week in weeks_after(touched.of("meter_days").dates, ctx.date) if week in held]
-    if touched.has("calendar"):
-        fresh = sorted({*fresh, *_weeks_of_calendar(ctx, touched, facts)} & set(due))
+    if held and touched.has(*FOR_MANY):
+        told = weeks_after(dates_told(touched, facts, ctx.date), ctx.date)
+        fresh = sorted({*fresh, *told} & set(due))
         again = [week for week in again if week not in fresh]
+    moved = None
+    if held and touched.has("metering_points"):
+        moved = ctx.stage(meters_moved(touched, facts), "moved")
+        # most new rows move nobody
+        if moved.isEmpty():
+            moved = None
+        else:
+            again = [week for week in due if week in held and week not in fresh]
     if fresh or again:
-        ctx.expect_days(None if fresh else rows_touched(changes))
-        _make(ctx, touched, facts, fresh, again)
+        if fresh or moved is not None:
+            ctx.expect_days(None)
+        _make(ctx, touched, facts, moved, fresh, again)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(fresh)} week(s) made of all meters, {len(again)} again of some"
 
 
-def _weeks_of_calendar(ctx: Context, touched: Touched, facts: Facts) -> list[date]:
-    said = calendar_dates(touched, facts, ctx.date)
-    return weeks_after([row.usage_date for row in said.collect()], ctx.date)
-
-
-def _make(ctx: Context, touched: Touched, facts: Facts, fresh: list[date], again: list[date]) -> None:
+def _make(
+    ctx: Context, touched: Touched, facts: Facts, moved: "DataFrame | None", fresh: list[date], again: list[date]
+) -> None:
     worked = worked_dates(facts.calendar)
     if fresh:
         profile = past_weeks(fresh, worked, facts.time_zone)
-        made = ctx.gate(meter_profiles(facts.meter_days, fresh, profile), METER_PROFILES_SUITE)
+        made = ctx.gate(meter_profiles(facts, None, fresh, profile), METER_PROFILES_SUITE)
         ctx.lake.replace_slices(made, METER_PROFILES, fresh)
     if again:
-        meters = ctx.stage(meters_of(touched, facts), "meters")
+        named = meters_of(touched, facts)
+        meters = ctx.stage(named if moved is None else named.unionByName(moved).distinct(), "meters")
         profile = past_weeks(again, worked, facts.time_zone)
-        days = facts.meter_days.join(meters, "meter_id", "left_semi")
-        made = ctx.gate(meter_profiles(days, again, profile), METER_PROFILES_SUITE)
+        made = ctx.gate(meter_profiles(facts, meters, again, profile), METER_PROFILES_SUITE)
         gone = no_longer_profiled(meters, again, made, ctx.lake.read(METER_PROFILES))
         ctx.lake.synchronise(made.selectExpr("*", "true AS keep").unionByName(gone), METER_PROFILES, "keep")

@@ -25,9 +25,16 @@ from jobs.runtime.context import Context
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import OF_METERS, Facts, Touched, meters_since, reach, rows_touched, touched_by
 from jobs.transforms.customer_days import lines_of
-from jobs.transforms.day_context import connections, seen_days, with_connection, with_curves, with_usual
+from jobs.transforms.day_context import (
+    connections,
+    seen_days,
+    with_connection,
+    with_curves,
+    with_temperature,
+    with_usual,
+)
 from jobs.transforms.differences import changed_rows
-from jobs.transforms.meter_profiles import PROFILE_FEEDS, worked_dates
+from jobs.transforms.meter_profiles import PROFILE_FEEDS, dates_told, worked_dates
 from jobs.transforms.validated_days import (
     VALIDATION_FEEDS,
     DaysSince,
@@ -97,7 +104,8 @@ def _keys(ctx: Context, touched: Touched, facts: Facts, direct: "DataFrame | Non
         first, _ = reach(meters, ctx.date)
         since = DaysSince(meters, [day for day in dates if day >= first])
     known = sorted({*dates, *held})
-    named = ctx.stage(days_to_validate(touched, facts, known, fresh, direct, since), "named")
+    told = dates_told(touched, facts, ctx.date)
+    named = ctx.stage(days_to_validate(touched, facts, known, fresh, direct, since, told), "named")
     sent_between = named.where(F.col("read_date").between(*((dates[0], dates[-1]) if dates else (None, None))))
     return named, ctx.stage(with_expectation(sent_between, facts), "keys")
 
@@ -112,7 +120,8 @@ def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[da
     )
     near, profiles = facts.on(dates_with_neighbours(dates)), ctx.lake.read(METER_PROFILES)
     seen = ctx.stage(seen_days(keys, near, lambda batches: evidence(days_around(batches)), SEEN), "evidence")
-    known = with_usual(with_connection(seen, ctx.stage(connections(facts), "connections")), profiles)
+    connected = with_connection(seen, ctx.stage(connections(facts), "connections"))
+    known = with_temperature(with_usual(connected, profiles), near)
     patterned = with_patterns(with_peers(known, settled_days(keys, near)), PATTERNS)
     judged = with_broken_rules(patterned, VALIDATED_DAYS_SUITE, "_errors", "found_flags")
     days = with_curves(ctx.stage(judged.drop("_errors"), "judged"), near, profiles)

@@ -27,6 +27,12 @@ METER_PROFILES = Table(
         Column("longest_zero_run", INT, "Longest run of zeros within a day, intervals"),
         Column("longest_constant_run", INT, "Longest run of one value other than zero within a day, intervals"),
         Column("night_min_kwh", DOUBLE, "Mean over days of the lowest interval before 06:00, dial kWh"),
+        Column(
+            "per_degree",
+            DOUBLE,
+            "Share of daily_kwh by which a day is higher for each degree above temperature_c; null = not known",
+        ),
+        Column("temperature_c", DOUBLE, "Mean temperature of the days behind per_degree, °C"),
     ),
     write="replace",
     partitioned_by=("week_start",),

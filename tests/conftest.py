@@ -73,7 +73,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.log.level": "ERROR",
         "spark.driver.memory": "2g",
         # a test's data are tiny: the time goes into planning, and into compiling code that runs once
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m",
+        "spark.driver.extraJavaOptions": "-XX:ReservedCodeCacheSize=512m",
         "spark.sql.codegen.wholeStage": "false",
         **REQUIRED_CONF,
     }

@@ -14,7 +14,14 @@ from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import Facts
 from jobs.transforms.customer_days import lines_of
-from jobs.transforms.day_context import connections, seen_days, with_connection, with_curves, with_usual
+from jobs.transforms.day_context import (
+    connections,
+    seen_days,
+    with_connection,
+    with_curves,
+    with_temperature,
+    with_usual,
+)
 from jobs.transforms.meter_profiles import worked_dates
 from jobs.transforms.validated_days import (
     all_days,
@@ -47,7 +54,8 @@ def with_validated(
     added = pa.schema([*AROUND, *EVIDENCE])
     seen = seen_days(keys, facts, lambda batches: evidence(days_around(batches)), added).localCheckpoint()
     profiles = spark.createDataFrame([], METER_PROFILES.struct) if profiles is None else profiles
-    known = with_usual(with_connection(seen, connections(facts)), profiles).localCheckpoint()
+    usual = with_usual(with_connection(seen, connections(facts)), profiles)
+    known = with_temperature(usual, facts).localCheckpoint()
     judged = with_broken_rules(
         with_patterns(with_peers(known, settled_days(keys, facts)), PATTERNS),
         VALIDATED_DAYS_SUITE,

@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 READINGS = "halfhourly_2013_wide48.tar.xz"
+TEMPERATURES, _TEMPERATURE = "processed_2000_2022.tar.xz", "air_temperature [degC]"
 FIRST, DAYS, SLOTS = date(2013, 1, 1), 365, 48
 # bank holidays of England and Wales: the list that comes with the data has days and months swapped
 _HOLIDAYS = ((1, 1), (3, 29), (4, 1), (5, 6), (5, 27), (8, 26), (12, 25), (12, 26))
@@ -41,6 +42,22 @@ def read_households(data: Path) -> Floats:
     kwh = np.full((home.max() + 1, DAYS, SLOTS), np.nan)
     kwh[home, day] = np.column_stack([table[point].to_numpy() for point in _POINTS])
     return kwh
+
+
+def read_temperatures(weather: Path) -> Floats:
+    """(DAYS,) mean temperature of each day at Bedford, 70 km from London, °C."""
+    types = {"datetime": pa.timestamp("s"), _TEMPERATURE: pa.float64()}
+    options = arrow_csv.ConvertOptions(column_types=types, include_columns=list(types))
+    with tarfile.open(weather / TEMPERATURES, "r:xz") as archive:
+        year = next(member for member in archive if member.name.endswith(f"/{FIRST.year}.csv"))
+        stream = archive.extractfile(year)
+        if stream is None:
+            raise ValueError(f"{year.name} in {weather / TEMPERATURES} is no file")
+        hours = arrow_csv.read_csv(io.BytesIO(stream.read()), convert_options=options)
+    day = hours["datetime"].combine_chunks().cast(pa.date32()).cast(pa.int32()).to_numpy()
+    day = day - (FIRST - date(1970, 1, 1)).days
+    celsius = hours[_TEMPERATURE].to_numpy()
+    return np.asarray(np.bincount(day, celsius, DAYS)[:DAYS] / np.bincount(day, minlength=DAYS)[:DAYS])
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from jobs.kernels.energy_ranges import added
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
+Measures = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int32]
@@ -31,6 +32,11 @@ FEWEST_DAYS = 5
 # a day with this many times the energy, or the highest interval, of the days next to it in rank is a fault
 _FAULTY_RATIO = 4.0
 _NIGHT_MINUTES = 360
+# of so many days with a known temperature a meter's answer to it is made; fewer warm or cold days than their squares
+# (°C x °C) together say little, and a day is never brought to less than half or more than twice what is usual
+_FEWEST_WITH_TEMPERATURE = 10
+_TEMPERATURE_PRIOR = 200.0
+_LEAST_ANSWER, _MOST_ANSWER = 0.5, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +49,8 @@ class MeterProfiles:
     of complete days; daily_spread_kwh: standard deviation of a new day from the mean of its type. highest_kwh: highest
     interval. zero_share: share of intervals which are zero. longest_zero_run, longest_constant_run: in intervals,
     within a day, the second of equal values other than zero. night_min_kwh: mean over days of the lowest interval
-    before 06:00.
+    before 06:00. per_degree: by what share of daily_kwh a day is higher for each degree above temperature_c, °C, the
+    mean of the days it was made from.
     """
 
     working_kwh: Singles
@@ -58,6 +65,8 @@ class MeterProfiles:
     longest_zero_run: Counts
     longest_constant_run: Counts
     night_min_kwh: Singles
+    per_degree: Singles
+    temperature_c: Singles
 
     def of_type(self, is_working: bool) -> Singles:
         """(slots, meters) mean curve of a type of day; NaN for meters with too few days behind it."""
@@ -102,10 +111,11 @@ def at_clock(curves: npt.NDArray[np.floating], clock: DayClock) -> Floats:
     return points
 
 
-def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
+def meter_profiles(kwh: Floats, is_working: Bools, temperature: Floats | None = None) -> MeterProfiles:
     """Profiles from curves (WINDOW_DAYS, slots, meters), NaN where nothing was measured, oldest day first.
 
-    is_working: (WINDOW_DAYS,). Negative values count as not measured.
+    is_working: (WINDOW_DAYS,). temperature: (WINDOW_DAYS, meters) mean of the day, °C, NaN where it is not known.
+    Negative values count as not measured.
     """
     if len(kwh) != WINDOW_DAYS or len(is_working) != WINDOW_DAYS:
         raise ValueError(f"a profile is made from {WINDOW_DAYS} days, not from {len(kwh)}")
@@ -122,6 +132,7 @@ def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
     daily = np.where(complete, added(filled.swapaxes(0, 1)), 0.0)
     daily_means = [_Mean.of(daily, complete, weights) for weights in of_type]
     zero, constant = _runs(filled, known)
+    per_degree, usual_temperature = _answer(daily, complete, temperature)
     return MeterProfiles(
         working_kwh=_smooth(means[0].kwh).astype(np.float32),
         other_kwh=_smooth(means[1].kwh).astype(np.float32),
@@ -135,7 +146,15 @@ def meter_profiles(kwh: Floats, is_working: Bools) -> MeterProfiles:
         longest_zero_run=zero,
         longest_constant_run=constant,
         night_min_kwh=_night_min(kwh).astype(np.float32),
+        per_degree=per_degree.astype(np.float32),
+        temperature_c=usual_temperature.astype(np.float32),
     )
+
+
+def at_temperature(per_degree: Measures, usual_c: Measures, temperature_c: Measures) -> Floats:
+    """How much of its usual energy a day of this temperature holds; 1 where any of the three is not known."""
+    share = np.clip(1 + per_degree * (temperature_c - usual_c), _LEAST_ANSWER, _MOST_ANSWER)
+    return np.where(np.isnan(share), 1.0, share)
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------
@@ -214,6 +233,23 @@ def _by_hour(spread: Floats) -> Floats:
         total[slot * HOURS // slots] += np.where(known, spread[slot] ** 2, 0.0)
         count[slot * HOURS // slots] += known
     return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
+
+
+# -- temperature ------------------------------------------------------------------------------------------------------
+
+
+def _answer(daily: Floats, complete: Bools, temperature: Floats | None) -> tuple[Floats, Floats]:
+    """per_degree and temperature_c: a straight line through complete days, drawn towards no answer."""
+    if temperature is None:
+        nothing = np.full(daily.shape[1], np.nan)
+        return nothing, nothing
+    counts = complete & ~np.isnan(temperature)
+    usual_c, usual = _mean_of(temperature, counts), _mean_of(daily, counts)
+    known = (counts.sum(axis=0) >= _FEWEST_WITH_TEMPERATURE) & (usual > 0)
+    off_c = np.where(counts & known, temperature - usual_c, 0.0)
+    off = np.where(counts & known, daily, 0.0) / np.where(known, usual, 1.0) - (counts & known)
+    per_degree = added(off_c * off) / (added(off_c**2) + _TEMPERATURE_PRIOR)
+    return np.where(known, per_degree, np.nan), np.where(known, usual_c, np.nan)
 
 
 # -- figures of the window --------------------------------------------------------------------------------------------

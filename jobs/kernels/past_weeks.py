@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from jobs.kernels.arrow_numbers import floats
 from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.meter_profiles import WINDOW_DAYS, MeterProfiles, laid_out, meter_profiles, on_clock
@@ -18,7 +19,8 @@ Ints = npt.NDArray[np.int64]
 
 # the curves of a profile
 CURVES = ("working_kwh", "other_kwh", "spread_kwh")
-_NUMBERS = ("daily_kwh", "daily_spread_kwh", "highest_kwh", "zero_share", "night_min_kwh")
+_NUMBERS = ("daily_kwh", "daily_spread_kwh", "highest_kwh", "zero_share", "night_min_kwh", "per_degree",
+            "temperature_c")  # fmt: skip
 _COUNTS = ("days", "dropped_days", "longest_zero_run", "longest_constant_run")
 PROFILES = pa.schema(
     [
@@ -35,6 +37,8 @@ PROFILES = pa.schema(
         ("longest_zero_run", pa.int32()),
         ("longest_constant_run", pa.int32()),
         ("night_min_kwh", pa.float64()),
+        ("per_degree", pa.float64()),
+        ("temperature_c", pa.float64()),
     ]
 )
 
@@ -45,10 +49,12 @@ def is_working(ordinal: int, named: Mapping[int, bool]) -> bool:
 
 
 def past_weeks(weeks: Sequence[date], worked: Mapping[int, bool], time_zone: str) -> Batches:
-    """A function from meter days sorted by meter (meter_id, read_date, interval_minutes, kwh) to `PROFILES`.
+    """A function from meter days sorted by meter to `PROFILES`.
 
-    A row for each meter and each of the weeks (Mondays) with a day in the `WINDOW_DAYS` before it. A meter that changed
-    the length of its intervals in that time has the profile of the length it had last.
+    A day has meter_id, read_date, interval_minutes, kwh and temperature_c, the mean of the date where the meter is; the
+    last may be left out where no weather is known. A row for each meter and each of the weeks (Mondays) with a day in
+    the `WINDOW_DAYS` before it. A meter that changed the length of its intervals in that time has the profile of the
+    length it had last.
     """
     mondays = sorted(week.toordinal() for week in weeks)
 
@@ -69,6 +75,7 @@ def _profiled(
     for rows, curve, minutes in grouped_curves(batch):
         by_minutes.setdefault(minutes, []).extend(_on_clock(rows, curve, minutes, ordinal, time_zone))
     latest = _latest_length(batch, meter, ordinal)
+    warmth = floats(batch.column("temperature_c")) if "temperature_c" in batch.schema.names else None
     for minutes, parts in by_minutes.items():
         rows = np.concatenate([places for places, _ in parts])
         kwh = np.concatenate([curves for _, curves in parts], axis=1)
@@ -80,10 +87,19 @@ def _profiled(
             which, place = np.unique(meter[rows[inside]], return_inverse=True)
             cube = laid_out(kwh[:, inside], place, day[inside], len(which))
             working = np.array([is_working(monday - WINDOW_DAYS + n, worked) for n in range(WINDOW_DAYS)])
-            made = meter_profiles(cube, working)
+            made = meter_profiles(cube, working, _by_day(warmth, rows[inside], place, day[inside], len(which)))
             kept = np.flatnonzero(latest.of(which, monday) == minutes)
             if kept.size:
                 yield _rows(names.dictionary.take(pa.array(which[kept])), monday, minutes, made.take(kept))
+
+
+def _by_day(warmth: Floats | None, rows: Ints, place: Ints, day: Ints, meters: int) -> Floats | None:
+    """(WINDOW_DAYS, meters) temperatures of these rows, which are a meter's (place) and a day's."""
+    if warmth is None:
+        return None
+    out = np.full((WINDOW_DAYS, meters), np.nan)
+    out[day, place] = warmth[rows]
+    return out
 
 
 class _Latest:

@@ -1,11 +1,13 @@
 """Measure the estimation of missing intervals on London half-hours under one fixed protocol, next to plain methods.
 
-    python -m jobs.kernels.protocol_f --data ../shared/data/lcl_london_dev [--runs 2000] [--seeds 5]
+    python -m jobs.kernels.protocol_f --data ../shared/data/lcl_london_dev [--runs 2000] [--seeds 5] \
+        [--weather ../shared/data/weather_bedford_midas]
 
 Runs of 1 hour and 6 hours lie anywhere within a day, those of 1 day and 7 days are whole days; every day touched was
 measured in full, and so was one of the 28 days before. What is masked is masked for every method, also where it lies in
 the 28 days of a profile. The error is the sum of |estimate - true| over the sum of true values. With a total, the
-estimates of each day know what the day's registers counted.
+estimates of each day know what the day's registers counted. With the weather, ours is also made with the temperature
+of each day.
 """
 
 import argparse
@@ -24,19 +26,22 @@ from jobs.kernels.london_runs import (
     IS_WORKING,
     READINGS,
     SLOTS,
+    TEMPERATURES,
     WEEKDAY,
     Masked,
     masked_runs,
     plain_methods,
     read_households,
+    read_temperatures,
 )
-from jobs.kernels.meter_profiles import HOURS, WINDOW_DAYS, MeterProfiles, meter_profiles
+from jobs.kernels.meter_profiles import HOURS, WINDOW_DAYS, MeterProfiles, at_temperature, meter_profiles
 from schemas.quality_codes import CLASS_PROFILE, LINEAR, OWN_PROFILE, SCALED
 
 Floats = npt.NDArray[np.float64]
 
 LENGTHS = {"1 h": 2, "6 h": 12, "1 day": 48, "7 days": 336}
 OURS, OURS_TOTAL = "ours", "ours, total"
+WARM = "ours, by temperature"
 ROLLING, CLASS = "profile up to the day before", "class profile at the meter's level"
 PLAIN = {
     "without a total": ("zero fill", "linear", "previous week", "mean of 4 same weekdays", "mean of 28 days"),
@@ -69,20 +74,20 @@ class Report:
     seconds: float = 0.0
 
 
-def run(kwh: Floats, runs: int, seeds: int) -> Report:
-    """The protocol on `read_households`."""
+def run(kwh: Floats, runs: int, seeds: int, celsius: Floats | None = None) -> Report:
+    """The protocol on `read_households`, and `read_temperatures` where they are known."""
     begun, report = time.perf_counter(), Report()
     for seed in range(seeds):
         for length, points in LENGTHS.items():
             masked = masked_runs(kwh, points, runs, seed)
             for method, estimate in plain_methods(masked):
                 _add_errors(report, (length, method), masked, estimate)
-            _add_ours(report, length, masked)
+            _add_ours(report, length, masked, celsius)
     report.seconds = time.perf_counter() - begun
     return report
 
 
-def _add_ours(report: Report, length: str, masked: Masked) -> None:
+def _add_ours(report: Report, length: str, masked: Masked, celsius: Floats | None) -> None:
     days = meter_days(masked)
     nothing = np.full(days.own.shape, np.nan)
     without = replace(days, own=nothing, spread=nothing, class_shape=_class_shape(days, masked))
@@ -91,6 +96,8 @@ def _add_ours(report: Report, length: str, masked: Masked) -> None:
         ROLLING: meter_days(masked, rolling=True),
         CLASS: without,
     }
+    if celsius is not None:
+        alternatives[WARM] = meter_days(masked, celsius=celsius)
     for method, block in alternatives.items():
         no_total = replace(block, register_kwh=np.full(len(block.register_kwh), np.nan))
         for name, what in ((method, no_total), (f"{method}, total", block)):
@@ -128,10 +135,11 @@ def _add_ranges(report: Report, key: tuple[str, str], masked: Masked, estimates:
 # -- the block --------------------------------------------------------------------------------------------------------
 
 
-def meter_days(masked: Masked, rolling: bool = False) -> MeterDays:
+def meter_days(masked: Masked, rolling: bool = False, celsius: Floats | None = None) -> MeterDays:
     """What is to be estimated, with register totals, and profiles made up to the week's Monday.
 
-    rolling: up to the run's first day instead, which would take a profile a meter and day.
+    rolling: up to the run's first day instead, which would take a profile a meter and day. celsius: (DAYS,), where the
+    profile is to answer to it.
     """
     end = masked.first if rolling else masked.day - WEEKDAY[masked.day]
     rows = len(end)
@@ -139,11 +147,14 @@ def meter_days(masked: Masked, rolling: bool = False) -> MeterDays:
     daily, daily_spread, highest = (np.full(rows, np.nan) for _ in range(3))
     for day in np.unique(end):
         mine = np.flatnonzero(end == day)
-        profiles = _profiles(masked.take(mine), int(day))
+        profiles = _profiles(masked.take(mine), int(day), celsius)
         curves = [profiles.of_type(is_working) for is_working in (False, True)]
-        own[:, mine] = np.where(IS_WORKING[masked.day[mine]], curves[1], curves[0])
+        warmth = np.ones(len(mine))
+        if celsius is not None:
+            warmth = at_temperature(profiles.per_degree, profiles.temperature_c, celsius[masked.day[mine]])
+        own[:, mine] = np.where(IS_WORKING[masked.day[mine]], curves[1], curves[0]) * warmth
         spread[:, mine] = np.repeat(profiles.spread_kwh, SLOTS // HOURS, axis=0)
-        daily[mine], highest[mine] = profiles.daily_kwh, profiles.highest_kwh
+        daily[mine], highest[mine] = profiles.daily_kwh * warmth, profiles.highest_kwh
         daily_spread[mine] = profiles.daily_spread_kwh
     return MeterDays(
         kwh=np.where(masked.mask, np.nan, masked.true).T,
@@ -161,11 +172,12 @@ def meter_days(masked: Masked, rolling: bool = False) -> MeterDays:
     )
 
 
-def _profiles(masked: Masked, end: int) -> MeterProfiles:
+def _profiles(masked: Masked, end: int, celsius: Floats | None) -> MeterProfiles:
     window = np.stack([masked.on(np.full(len(masked.day), end - WINDOW_DAYS + n)).T for n in range(WINDOW_DAYS)])
     # before the year begins there are no readings, and the type of the day does not matter
     days = np.maximum(np.arange(end - WINDOW_DAYS, end), 0)
-    return meter_profiles(window, IS_WORKING[days])
+    warmth = None if celsius is None else np.repeat(celsius[days][:, None], len(masked.day), axis=1)
+    return meter_profiles(window, IS_WORKING[days], warmth)
 
 
 def _class_shape(days: MeterDays, masked: Masked) -> Floats:
@@ -195,7 +207,12 @@ def table(report: Report) -> str:
             lines.append(_row(f"cover of P10-P90, {what}", kind, *_means(figures, ours)))
     for method in (OURS, "mean of 4 same weekdays"):
         lines.append(_row(f"error of the run's energy, {method}", "without a total", *_means(report.run_error, method)))
-    for other in (ROLLING, CLASS):
+    if is_warm := ("1 h", WARM) in report.error:
+        lines.append(_row(f"error of the run's energy, {WARM}", "without a total", *_means(report.run_error, WARM)))
+        lines.append(_row(f"energy bias, %, {WARM}", "without a total", *_means(report.bias, WARM)))
+        for what, figures in (("intervals", report.cover), ("energy of the run", report.run_cover)):
+            lines.append(_row(f"cover of P10-P90, {what}, {WARM}", "without a total", *_means(figures, WARM)))
+    for other in (ROLLING, CLASS, *([WARM] if is_warm else [])):
         for kind, method in (("without a total", other), ("with a total", f"{other}, total")):
             lines.append(_row(f"error, {other}", kind, *_means(report.error, method)))
     for what in (*_METHODS, "missing"):
@@ -226,11 +243,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder lcl_london_dev")
     parser.add_argument("--runs", type=int, default=2000, help="masked runs of each length")
     parser.add_argument("--seeds", type=int, default=5, help="how many draws of the runs")
+    parser.add_argument("--weather", type=Path, help="folder weather_bedford_midas")
     options = parser.parse_args(arguments)
+    if options.weather and not (options.weather / TEMPERATURES).is_file():
+        parser.error(f"{options.weather} holds no {TEMPERATURES}")
     if not (options.data / READINGS).is_file():
         parser.error(f"{options.data} holds no {READINGS}")
     # a person waits for this command: what it prints is its result
-    print(table(run(read_households(options.data), options.runs, options.seeds)))  # noqa: T201
+    celsius = read_temperatures(options.weather) if options.weather else None
+    print(table(run(read_households(options.data), options.runs, options.seeds, celsius)))  # noqa: T201
     return 0
 
 

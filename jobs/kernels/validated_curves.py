@@ -12,7 +12,7 @@ from jobs.kernels.arrow_numbers import floats, ints
 from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.estimation import MeterDays, days_with_gaps, estimated
-from jobs.kernels.meter_profiles import FEWEST_DAYS, at_clock
+from jobs.kernels.meter_profiles import FEWEST_DAYS, at_clock, at_temperature
 from jobs.kernels.past_weeks import CURVES, is_working
 from schemas.quality_codes import MEASURED, MENDED, MISSING, SPREAD
 
@@ -54,8 +54,9 @@ def finished_days(worked: Mapping[int, bool], time_zone: str) -> Batches:
 
     A row has read_date, interval_minutes, kwh, quality (null where nothing was sent), flags, register_kwh,
     dial_out_of_line, sum_verdict, the evidence named in the flags' rules, edge_before_kwh and edge_after_kwh (the
-    intervals beside the date), and of the meter's profile: profile_minutes, profile_days, usual_daily_kwh,
-    usual_daily_spread_kwh, usual_max_kwh, and its curves working_kwh, other_kwh, spread_kwh, which are not handed on.
+    intervals beside the date), temperature_c of the date, and of the meter's profile: profile_minutes, profile_days,
+    usual_daily_kwh, usual_daily_spread_kwh, usual_max_kwh, per_degree, usual_temperature_c, and its curves working_kwh,
+    other_kwh, spread_kwh, which are not handed on.
     """
 
     def finish(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -210,7 +211,10 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
         return
     rows = block.rows[mine]
     fits = _fits(batch, rows, block)
-    own = _own_profile(batch, rows, block, ordinals, worked)
+    warmth = at_temperature(
+        *(_floats(batch, name)[rows] for name in ("per_degree", "usual_temperature_c", "temperature_c"))
+    )
+    own = _own_profile(batch, rows, block, ordinals, worked) * warmth
     register = np.where(_ints(batch, "dial_out_of_line") == 0, _floats(batch, "register_kwh"), np.nan)
     made = estimated(
         MeterDays(
@@ -220,7 +224,7 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
             register_kwh=register[rows],
             own=own,
             spread=_curves(batch, "spread_kwh", rows, fits, block),
-            daily_kwh=_floats(batch, "usual_daily_kwh")[rows],
+            daily_kwh=_floats(batch, "usual_daily_kwh")[rows] * warmth,
             daily_spread_kwh=_floats(batch, "usual_daily_spread_kwh")[rows],
             highest_kwh=_floats(batch, "usual_max_kwh")[rows],
             class_shape=np.full(own.shape, np.nan),

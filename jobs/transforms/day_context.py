@@ -11,6 +11,7 @@ from pyspark.sql.window import Window
 
 from jobs.transforms.changes import Facts
 from jobs.transforms.metering import customer_periods
+from jobs.transforms.weather import daily_weather
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -91,8 +92,16 @@ def with_usual(days: DataFrame, profiles: DataFrame) -> DataFrame:
         F.col("highest_kwh").alias("usual_max_kwh"),
         F.col("longest_zero_run").alias("usual_zero_run"),
         F.col("longest_constant_run").alias("usual_constant_run"),
+        "per_degree",
+        F.col("temperature_c").alias("usual_temperature_c"),
     )
     return days.withColumn("week_start", _week()).join(usual, ["meter_id", "week_start"], "left")
+
+
+def with_temperature(days: DataFrame, facts: Facts) -> DataFrame:
+    """Grain of `days` (with prefecture): adds temperature_c, the mean of the date, and weather_received_at."""
+    warmth = daily_weather(facts.weather, facts.time_zone).withColumnRenamed("usage_date", "read_date")
+    return days.join(F.broadcast(warmth), ["prefecture", "read_date"], "left")
 
 
 def with_curves(days: DataFrame, facts: Facts, profiles: DataFrame) -> DataFrame:

@@ -18,7 +18,9 @@ from schemas.validated_days import VALIDATED_DAYS
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 # the feeds on which a validated meter day depends
-VALIDATION_FEEDS = ("meter_days", "register_readings", "metering_points", "customers", "tariffs", "calendar")
+VALIDATION_FEEDS = (
+    *("meter_days", "register_readings", "metering_points", "customers", "tariffs", "calendar", "weather_hours"),
+)
 
 
 def expected_days(periods: DataFrame, dates: DataFrame) -> DataFrame:
@@ -36,6 +38,8 @@ def _expected(held: DataFrame) -> DataFrame:
 
 # what is held of a day tells whether anything beside its own curve and registers has a say in it
 _RESTS_ON_OTHERS = "size(flags) > 0 OR missing_count > 0 OR estimated_count > 0 OR sum_gap_kwh IS NULL"
+# what calendar and weather have a say in
+_HAS_GAP = "missing_count > 0 OR estimated_count > 0"
 
 
 def all_days(facts: Facts, dates: Sequence[date]) -> DataFrame:
@@ -66,12 +70,14 @@ def days_to_validate(
     fresh: Sequence[date],
     direct: DataFrame,
     since: DaysSince | None,
+    told: Sequence[date],
 ) -> DataFrame:
     """A meter and a date (meter_id, read_date) of `dates` which depends on the new deliveries.
 
     Every expected day of the `fresh` dates, of which nothing was validated yet; days with a new curve or register
     reading; days of meters whose master data changed; and of the days that are not settled by their own curve and
-    registers those beside a new reading, those of which it is the past, and those it can be mistaken for. `direct` are
+    registers those beside a new reading, those of which it is the past, and those it can be mistaken for; and of those
+    with a gap the ones which rest on dates (`told`) of which calendar or weather say something new. `direct` are
     `days_read`, worked out, as they are looked at often; `since` tells of changed master data.
     """
     parts = [expected_days(facts.periods, _dates(facts, fresh)).select(*METER_DAY), direct]
@@ -88,6 +94,9 @@ def days_to_validate(
     unsettled = facts.validated.where(F.col("read_date").isin(near)).where(_RESTS_ON_OTHERS)
     parts.append(unsettled.join(_beside(direct, max(dates)), METER_DAY, "left_semi").select(*METER_DAY))
     parts.append(_mistakable(unsettled, direct))
+    if resting := sorted(dates_resting_on(told) & set(dates)):
+        with_gap = facts.validated.where(F.col("read_date").isin(resting)).where(_HAS_GAP)
+        parts.append(with_gap.select(*METER_DAY))
     return union_of(parts).join(F.broadcast(_dates(facts, dates)), "read_date", "left_semi").distinct()
 
 
@@ -123,8 +132,18 @@ def dates_with_neighbours(dates: Sequence[date]) -> list[date]:
 def _dates_beside(read: Sequence[date]) -> set[date]:
     """The dates which `_beside` can name, known without looking at rows."""
     around = {day + timedelta(days=n) for day in read for n in range(-2, 3)}
-    mondays = {day + timedelta(days=7 - day.weekday()) for day in read}
-    return around | {monday + timedelta(days=n) for monday in mondays for n in range(PAST_DAYS)}
+    return around | _dates_after(read)
+
+
+def dates_resting_on(told: Sequence[date]) -> set[date]:
+    """The dates whose estimates rest on these: themselves, and those whose past they are."""
+    return set(told) | _dates_after(told)
+
+
+def _dates_after(days: Sequence[date]) -> set[date]:
+    """The dates of the weeks of which one of the days is the past."""
+    mondays = {day + timedelta(days=7 - day.weekday()) for day in days}
+    return {monday + timedelta(days=n) for monday in mondays for n in range(PAST_DAYS)}
 
 
 def _beside(direct: DataFrame, until: date) -> DataFrame:
@@ -216,14 +235,18 @@ def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFr
     kept = [field for field in rows.schema.fields if field.name not in (*FINISHED, *PROFILE_CURVES)]
     result = StructType([*kept, *(StructField(name, VALIDATED_DAYS.type_of(name)) for name in FINISHED)])
     mended = rows.where(~is_whole).mapInArrow(finish, result)
-    as_sent = rows.where(is_whole).withColumn("estimate_sd_kwh", F.lit(0.0)).select(*result.names)
+    as_sent = rows.where(is_whole).withColumns(
+        {"estimate_sd_kwh": F.lit(0.0), "weather_received_at": F.lit(None).cast("timestamp")}
+    ).select(*result.names)  # fmt: skip
     # an estimate made without any reading of the date is known when the date has ended
     ended = F.to_utc_timestamp(F.date_add("read_date", 1).cast("timestamp"), time_zone)
     delivered = F.coalesce("delivered_flags", F.array().cast("array<string>"))
     return as_sent.unionByName(mended).withColumns(
         {
             "flags": F.array_sort(F.array_distinct(F.concat(delivered, "flags"))),
-            "available_at": F.coalesce(F.greatest("received_at", "register_received_at", "point_received_at"), ended),
+            "available_at": F.coalesce(
+                F.greatest("received_at", "register_received_at", "point_received_at", "weather_received_at"), ended
+            ),
         }
     )
 

@@ -1,8 +1,9 @@
 """Any order, repetition and grouping of readings, corrections and cancellations ends in the same core and features.
 
 The features are made after some of the deliveries and at the end. One of the corrections changes the past from which
-a gap of another date is estimated, the registers decide to what its estimate adds up, and master data is corrected
-backwards. An order takes minutes: they are tried where `ORDERS_TRIED` says how many.
+a gap of another date is estimated, the registers decide to what its estimate adds up, a date of which nothing was sent
+is estimated by its weather, which is corrected as well, and master data is corrected backwards. An order takes minutes:
+they are tried where `ORDERS_TRIED` says how many.
 """
 
 import os
@@ -25,11 +26,25 @@ EXAMPLES = int(os.environ.get("ORDERS_TRIED", "0"))
 
 DAY = "2025-06-24"
 GAPPED = {f"p{hour:02d}{minute:02d}": "" for hour in (9, 10, 11) for minute in (0, 15, 30, 45)}
+WARM_DAY = "2025-06-25"
 REGISTER_HEADER = "电表编号,数据日期,总示值,尖示值,峰示值,平示值,谷示值"
+WEATHER_HEADER = "地市,时间,气温(℃),湿度(%),降水(mm),风速(m/s)"
+
+
+def _weather(celsius: dict[int, int]) -> tuple[str, ...]:
+    """Rows of two hours of each of these days of June."""
+    return tuple(f"市一,2025-06-{day} {hour}:00:00,{value},,," for day, value in celsius.items() for hour in (10, 14))
+
+
 # feed, hour received, cancelled deliveries, rows
 STEPS: dict[str, tuple[str, int, tuple[str, ...], tuple[str, ...]]] = {
-    "past": ("meter_days", 1, (), tuple(curve(day=f"2025-06-{n}") for n in range(14, 21))),
-    "gapped": ("meter_days", 2, (), (curve(day=DAY, **GAPPED), curve(day=DAY, meter="M2", value="0.5"))),
+    "past": ("meter_days", 1, (), tuple(curve(day=f"2025-06-{n}") for n in range(10, 21))),
+    "gapped": (
+        "meter_days",
+        2,
+        (),
+        (curve(day=DAY, **GAPPED), curve(day=DAY, meter="M2", value="0.5"), curve(day=WARM_DAY, meter="M2")),
+    ),
     "wrong": ("meter_days", 3, (), (curve(day=DAY, value="0.75"), curve(day=DAY, meter="M2", p0015="x"))),
     "past corrected": ("meter_days", 4, (), (curve(day="2025-06-18", value="0.5"), curve(day="2025-06-19", p1000="2"))),
     "cancelled": ("meter_days", 5, ("wrong",), ()),
@@ -39,12 +54,19 @@ STEPS: dict[str, tuple[str, int, tuple[str, ...], tuple[str, ...]]] = {
         (),
         ("M1,2025-06-23,1000,,,,", "M1,2025-06-24,1026.5,,,,", "M2,2025-06-23,500,,,,"),
     ),
+    "weather": ("weather_hours", 2, (), _weather({**dict.fromkeys(range(10, 26), 20), 18: 25, 19: 24, 25: 26})),
+    "weather corrected": ("weather_hours", 4, (), _weather({25: 28})),
     "multiplier": ("metering_points", 7, (), (POINT.replace(",M1,1,", ",M1,10,"),)),
 }
 FIRST = {
     "points": ("metering_points", 0, (), (POINT, POINT.replace("P1", "P2").replace("0001,M1", "0002,M2"))),
 }
-HEADERS = {"meter_days": CURVE_HEADER, "register_readings": REGISTER_HEADER, "metering_points": POINT_HEADER}
+HEADERS = {
+    "meter_days": CURVE_HEADER,
+    "register_readings": REGISTER_HEADER,
+    "metering_points": POINT_HEADER,
+    "weather_hours": WEATHER_HEADER,
+}
 
 
 class _Story:
@@ -118,6 +140,11 @@ def test_the_expected_tables_are_those_a_person_would_work_out(expected: _Story)
         ("M1", pytest.approx(26.5, abs=0.001), 84, 12, ["MD-08"]),
         ("M2", pytest.approx(48.0), 96, 0, []),
     ]
+    lake = expected.site.context("look", FIRST_DAY).lake
+    silent = lake.read(VALIDATED_DAYS).where(f"read_date = DATE'{WARM_DAY}' AND meter_id = 'M1'").collect()
+    # of the past the warmest days were the highest, and this one was warmer still: more than its mean of 26.3 kWh
+    assert [row.estimated_count for row in silent] == [96]
+    assert 27 < silent[0].total_kwh < 40
     by_energy = sorted((row[0], row[2]) for row in found["features.customer_days"])
     assert by_energy == [(pytest.approx(48.0), "not_checked"), (pytest.approx(265.0, abs=0.01), "ok")]
 

@@ -182,7 +182,7 @@ def validated(spark: SparkSession, days: pa.Table) -> pa.Table:
 
     facts = Facts.of(read, ZONE.key)
     weeks = weeks_after(days["read_date"].unique().to_pylist(), date(2014, 12, 31))
-    profiles = meter_profiles(facts.meter_days, weeks, past_weeks(weeks, {}, ZONE.key)).localCheckpoint()
+    profiles = meter_profiles(facts, None, weeks, past_weeks(weeks, {}, ZONE.key)).localCheckpoint()
     made = with_validated(spark, facts, profiles=profiles).validated
     return made.toArrow().sort_by([("meter_id", "ascending"), ("read_date", "ascending")])
 

@@ -14,6 +14,7 @@ from jobs.kernels.meter_profiles import (
     WINDOW_DAYS,
     MeterProfiles,
     at_clock,
+    at_temperature,
     laid_out,
     meter_profiles,
     on_clock,
@@ -187,3 +188,39 @@ def test_a_meter_has_the_same_bits_alone_and_among_others_and_no_curve_below_zer
             np.testing.assert_array_equal(getattr(alone, field.name), getattr(picked, field.name), err_msg=field.name)
     assert not (among.working_kwh < 0).any()
     assert (among.days + among.dropped_days <= WINDOW_DAYS).all()
+
+
+def warmth(*days: float, before: float = NAN) -> np.ndarray:
+    return np.array([*[before] * (WINDOW_DAYS - len(days)), *days])[:, None]
+
+
+def test_a_meter_that_uses_more_on_warm_days_answers_to_temperature() -> None:
+    celsius = np.linspace(20.0, 30.0, WINDOW_DAYS)
+    # a tenth more than its 24 kWh for each degree above 25
+    hourly = 1.0 + 0.1 * (celsius - 25.0)
+    kwh = np.repeat(hourly[:, None, None], 24, axis=1)
+    made = meter_profiles(kwh, IS_WORKING, celsius[:, None])
+    assert made.temperature_c[0] == 25.0
+    # drawn a little towards no answer
+    assert 0.04 < made.per_degree[0] < 0.1
+    none = meter_profiles(np.ones((WINDOW_DAYS, 24, 1)), IS_WORKING, celsius[:, None])
+    assert none.per_degree[0] == 0.0
+
+
+def test_of_few_days_with_a_temperature_no_answer_is_known() -> None:
+    kwh = np.ones((WINDOW_DAYS, 4, 1))
+    for few in (warmth(*[20.0] * 9), warmth(*[NAN] * 5)):
+        made = meter_profiles(kwh, IS_WORKING, few)
+        assert np.isnan(made.per_degree[0])
+        assert np.isnan(made.temperature_c[0])
+    assert meter_profiles(kwh, IS_WORKING, warmth(*[20.0] * 10)).temperature_c[0] == 20.0
+    assert np.isnan(meter_profiles(kwh, IS_WORKING).per_degree[0])
+    # a day that is not complete says nothing of the energy of days
+    gapped = kwh.copy()
+    gapped[-3:, 0] = NAN
+    assert np.isnan(meter_profiles(gapped, IS_WORKING, warmth(*[20.0] * 12)).per_degree[0])
+
+
+def test_a_day_is_brought_to_its_temperature_within_bounds() -> None:
+    share = at_temperature(np.array([0.05, 0.05, 0.05, NAN, 0.05]), np.full(5, 20.0), np.array([22, 60, -40, 30, NAN]))
+    assert share.tolist() == [1.1, 2.0, 0.5, 1.0, 1.0]

@@ -27,6 +27,7 @@ def profiles(days: list[dict[str, Any]], *weeks: date, zone: str = "Asia/Shangha
             ("read_date", pa.date32()),
             ("interval_minutes", pa.int32()),
             ("kwh", pa.list_(pa.float32())),
+            ("temperature_c", pa.float64()),
         ]
     )
     ordered = sorted(days, key=lambda row: (row["meter_id"], row["read_date"]))
@@ -79,3 +80,12 @@ def test_the_calendar_goes_before_the_weekday() -> None:
     assert is_working(holiday, {})
     assert not is_working(holiday, {holiday: False})
     assert not is_working(date(2025, 6, 29).toordinal(), {})
+
+
+def test_a_profile_knows_how_warm_its_days_were() -> None:
+    rows = [day("a", n, 1.0 if n % 2 else 2.0) | {"temperature_c": 20.0 if n % 2 else 30.0} for n in range(1, 21)]
+    warm, other = profiles([*rows, *(day("b", n, 1.0) for n in range(1, 21))])
+    assert warm["temperature_c"] == 25.0
+    # twice as much at 30 °C as at 20 °C: two thirds of the mean more for ten degrees, drawn towards nothing
+    assert 0.04 < warm["per_degree"] < 2 / 30
+    assert (other["temperature_c"], other["per_degree"]) == (None, None)

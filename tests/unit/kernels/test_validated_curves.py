@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         ("profile_days", pa.int32()),
         *((name, pa.list_(pa.float32())) for name in ("working_kwh", "other_kwh", "spread_kwh")),
         *((name, pa.float64()) for name in ("usual_daily_kwh", "usual_daily_spread_kwh", "usual_max_kwh")),
+        *((name, pa.float64()) for name in ("per_degree", "usual_temperature_c", "temperature_c")),
         *((name, pa.float64()) for name in ("edge_before_kwh", "edge_after_kwh")),
     ]
 )
@@ -170,3 +171,18 @@ def test_longer_intervals_are_spread_over_these_like_the_profile_and_count_as_es
     assert unknown["kwh"] == pytest.approx([energy / 4 for energy in sums for _ in range(4)])
     assert wrong["total_kwh"] == pytest.approx(7.0, abs=1e-3)
     assert set(wrong["quality"]) == {OWN_PROFILE_SCALED}
+
+
+def test_an_estimate_without_registers_answers_to_the_temperature_of_the_date() -> None:
+    answer = {**KNOWN, "per_degree": 0.05, "usual_temperature_c": 25.0}
+    usual, warm, unknown = finish(
+        {"kwh": None, **answer, "temperature_c": 25.0},
+        {"kwh": None, **answer, "temperature_c": 29.0},
+        {"kwh": None, **answer},
+    )
+    assert usual["total_kwh"] == pytest.approx(sum(PROFILE), abs=0.01)
+    assert warm["total_kwh"] == pytest.approx(1.2 * sum(PROFILE), abs=0.01)
+    assert unknown["total_kwh"] == usual["total_kwh"]
+    # registers say it better
+    [read] = finish({"kwh": None, **answer, "temperature_c": 29.0, "register_kwh": 9.0})
+    assert read["total_kwh"] == pytest.approx(9.0)
