@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from schemas.core import CORE
 from schemas.feed import CURVE_READERS, CURVE_TARGETS, LONG_READERS, Feed, Selection
 from schemas.quality_codes import NAMES
 
@@ -71,7 +72,9 @@ def _of_takes(feed: Feed, declared: Mapping[str, Any]) -> Iterator[str]:
         if feed.takes is not None:
             yield "takes: whose rows? It goes with deliveries_of"
         return
-    if feed.table != f"core.{feed.name}":
+    if feed.table not in {table.name for table in CORE}:
+        yield f"table: {feed.table}: no job loads it, so that its rows would be nobody's"
+    elif feed.table != f"core.{feed.name}":
         # the job which takes the rows goes by the table
         yield f"table: a feed of {feed.table} is called {feed.table.partition('.')[2]}, and so is its file"
     if feed.reader not in CURVE_READERS:
