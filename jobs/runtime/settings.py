@@ -339,8 +339,9 @@ class FeedFiles:
 
     def _takers(self, name: str) -> list[Feed]:
         """Feeds which read the deliveries of this one."""
-        paths = [path for path in map(self._path, self.names) if path]
-        return [self._parse(path) for path in paths if read_mapping(path).get("deliveries_of") == name]
+        # most feeds share nothing, and what is wrong with the file of one of those does not stop this one
+        named = (path for path in map(self._path, self.names) if path and b"deliveries_of" in path.read_bytes())
+        return [self._parse(path) for path in named if read_mapping(path).get("deliveries_of") == name]
 
     def _path(self, name: str) -> Path | None:
         paths = (folder / f"{name}.yaml" for folder in self._folders())

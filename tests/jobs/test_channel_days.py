@@ -38,6 +38,8 @@ def nem12(*streams: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+_FACTS = ("read_date", "channel", "delivery_id", "flags")
+KIND_HEADER = f"{POINT_HEADER},计量点类别"
 HOME = nem12(*(stream(suffix, "20250625", "20250626") for suffix in VALUES))
 
 
@@ -56,6 +58,10 @@ def land(
     )
 
 
+def _point(meter: str, kind: str) -> str:
+    return POINT.replace("P1", f"P-{meter}").replace("M1", meter) + f",{kind}"
+
+
 @pytest.fixture
 def home(site: Site, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A home with a roof of solar cells: its meter is known, and its curves come as NEM12 for both feeds."""
@@ -64,9 +70,12 @@ def home(site: Site, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     # as docs/feeds.md says
     shutil.copy(EXAMPLES / "nem12.yaml", conf / "feeds" / "meter_days.yaml")
     shutil.copy(EXAMPLES / "channel_days.yaml", conf / "feeds" / "channel_days.yaml")
+    points = conf / "feeds" / "metering_points.yaml"
+    declared = points.read_text(encoding="utf-8")
+    points.write_text(declared.replace("台区总表: district", "台区总表: district, 通道: channel"), encoding="utf-8")
     monkeypatch.setenv("WATTLAKE_CONF", str(conf))
-    points = [POINT.replace("P1", f"P-{s}").replace("M1", f"NMI0000001-{s}") for s in (*VALUES, "V1")]
-    deliver(site.home / "landing", "metering_points", {"p.csv": text(POINT_HEADER, *points)})
+    rows = [_point(f"NMI0000001-{suffix}", "客户" if suffix == "E1" else "通道") for suffix in (*VALUES, "V1")]
+    deliver(site.home / "landing", "metering_points", {"p.csv": text(KIND_HEADER, *rows)})
     site.run("ingest_metering_points")
     return site
 
@@ -226,6 +235,24 @@ def test_both_ways_of_staging_end_in_the_same_tables_and_counts(home: Site, tmp_
     assert _both(home) == _both(wide, is_wide=True)
     assert _contents(home) == _contents(wide)
     assert len(_contents(wide)[CHANNEL_DAYS.name]) == 9
+    # the second value of a date's exports is negative, so that the first delivery's holds
+    told = {(str(day), channel): (name, flags) for day, channel, name, flags in _rows(wide, CHANNEL_DAYS, *_FACTS)}
+    assert told["2025-06-26", "export"] == ("d1", [])
+    assert told["2025-06-26", "reactive_import"] == told["2025-06-27", "export"] == ("d2", ["CH-08"])
+
+
+@pytest.mark.parametrize("is_wide", [False, True], ids=["spark", "wide"])
+def test_a_channel_of_which_a_delivery_says_two_things_is_marked_and_its_meters_others_are_not(
+    home: Site, is_wide: bool
+) -> None:
+    twice = [stream("B1", "20250626", values=f"{n},0,0,0") for n in (1, 2)]
+    files = {"nem12_1.csv": nem12(twice[0], stream("Q1", "20250626")), "nem12_2.csv": nem12(twice[1])}
+    deliver(home.home / "landing", "meter_days", files, rows={"nem12_1.csv": 2, "nem12_2.csv": 1})
+    assert "3 rows read = 2 accepted + 1 superseding + 0 duplicate" in _run(home, CHANNEL_DAYS, is_wide=is_wide)
+    assert _rows(home, CHANNEL_DAYS, "channel", "total_kwh", "flags") == [
+        ("export", 2.0, ["CH-20"]),
+        ("reactive_import", 2.0, []),
+    ]
 
 
 def test_without_the_feed_everything_but_import_is_refused_and_the_job_needs_no_session(
@@ -257,8 +284,8 @@ def test_a_feed_declared_later_takes_what_came_before_it_and_the_refused_rows_st
 def test_a_refused_row_of_another_channel_is_released_into_its_own_table(home: Site) -> None:
     land(home, "d1", nem12(stream("B1", "20250626", nmi="NMI0000002"), stream("E1", "20250626")))
     assert "1 quarantined" in _run(home, CHANNEL_DAYS)
-    point = POINT.replace("P1", "P9").replace("M1", "NMI0000002-B1")
-    deliver(home.home / "landing", "metering_points", {"p.csv": text(POINT_HEADER, point)}, delivery_id="p2")
+    point = text(KIND_HEADER, _point("NMI0000002-B1", "通道"))
+    deliver(home.home / "landing", "metering_points", {"p.csv": point}, delivery_id="p2")
     home.run("ingest_metering_points")
     asked = {"table": CHANNEL_DAYS.name, "rule": "CH-04", "reason": "known by now", "user": "u"}
     released = home.run("replay_quarantine", action="release", at="2025-07-01T08:00:00+08:00", **asked)

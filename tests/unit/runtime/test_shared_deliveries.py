@@ -154,6 +154,13 @@ def test_a_feed_does_not_leave_rows_to_one_that_cannot_take_them(folder: Path) -
         load("meter_days")
 
 
+def test_a_file_of_a_feed_that_shares_nothing_may_be_broken(folder: Path) -> None:
+    declare(folder, bills="table: [")
+    assert load("meter_days").shares_rows
+    with pytest.raises(UserError, match="this is no YAML"):
+        load("bills")
+
+
 @pytest.mark.parametrize("name", ["meter_days", "channel_days", "register_readings"])
 def test_two_feeds_do_not_take_the_same_rows(folder: Path, name: str) -> None:
     taken = "{phase: [a], channel: [export, net]}"
