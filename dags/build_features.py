@@ -1,8 +1,8 @@
 """Features: core -> features.
 
-Starts for a date when every core table has been updated for it. Validates and estimates the meter days, and recomputes
-the customer days, customer months, area loads and balances of districts which the new deliveries touch, however late
-they came, and nothing else; then looks for meters whose level broke.
+Starts for a date when every core table that it reads has been updated for it. Validates and estimates the meter days,
+and recomputes the customer days, customer months, area loads and balances of districts which the new deliveries touch,
+however late they came, and nothing else; then looks for meters whose level broke.
 
 **When it is red.** The last lines of the failed task say what did not hold; exit code 3 means that a suite of
 `expectations/` refused the result and the tables are as they were. Repair the input (see its ingest DAG), then clear

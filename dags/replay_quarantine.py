@@ -20,11 +20,13 @@ from typing import Any
 
 from airflow.sdk import DAG, Param
 from run_date import DATE_FORM
-from spark_job import CORE_TABLES, DAG_SETTINGS, spark_job
+from spark_job import CORE_TABLES, DAG_SETTINGS, TABLES_APART, spark_job
 
 TEXT = {"type": ["null", "string"], "maxLength": 500}
 FORM = {
-    "table": Param("core.meter_days", enum=list(CORE_TABLES), description="Table the rows were refused for"),
+    "table": Param(
+        "core.meter_days", enum=[*CORE_TABLES, *TABLES_APART], description="Table the rows were refused for"
+    ),
     "rule": Param(None, **TEXT, description="Rows which broke this rule, as MD-04"),
     "delivery": Param(None, **TEXT, description="Rows of this delivery"),
     "reason": Param(None, **TEXT, description="Why they are released. Needed."),
@@ -40,4 +42,4 @@ def asked(context: Mapping[str, Any]) -> dict[str, str]:
 
 
 with DAG("replay_quarantine", doc_md=__doc__, schedule=None, tags=["quarantine"], **SETTINGS):
-    spark_job("replay_quarantine", outlets=CORE_TABLES, options=asked)
+    spark_job("replay_quarantine", outlets=(*CORE_TABLES, *TABLES_APART), options=asked)

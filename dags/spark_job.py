@@ -52,11 +52,13 @@ DAG_SETTINGS: dict[str, Any] = {
 }
 
 
-# every table of core that is ingested: what features wait for
+# tables of core which features are made of, and so wait for
 CORE_TABLES = (
     *("core.meter_days", "core.register_readings", "core.bills", "core.bill_lines", "core.payments", "core.complaints"),
     *("core.customers", "core.metering_points", "core.weather_hours", "core.calendar", "core.tariffs"),
 )
+# those which are kept apart: no feature reads them, and none waits
+TABLES_APART = ("core.channel_days",)
 
 
 def tables(*names: str) -> list[Asset]:

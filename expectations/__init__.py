@@ -1,6 +1,7 @@
 """What must be true of the tables: rules as data. `SUITES` holds them by table."""
 
 from expectations.bills import BILL_LINES_SUITE, BILLS_SUITE, PAYMENTS_SUITE
+from expectations.channel_days import CHANNEL_DAYS_SUITE
 from expectations.complaints import COMPLAINTS_SUITE
 from expectations.customers import CUSTOMERS_SUITE, METERING_POINTS_SUITE
 from expectations.districts import DISTRICT_DAYS_SUITE, METER_LEVELS_SUITE
@@ -28,6 +29,7 @@ SUITES: dict[str, Suite] = {
     suite.table: suite
     for suite in (
         METER_DAYS_SUITE,
+        CHANNEL_DAYS_SUITE,
         REGISTER_READINGS_SUITE,
         CUSTOMERS_SUITE,
         METERING_POINTS_SUITE,

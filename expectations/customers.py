@@ -25,7 +25,7 @@ METERING_POINTS_SUITE = Suite(
         Rule(
             "MP-04",
             "coalesce(point_kind, 'customer') <> 'customer' OR customer_key IS NOT NULL",
-            "a point belongs to a customer, unless it is the meter of a district",
+            "a point belongs to a customer, unless it is the meter of a district or a channel of no use",
         ),
         Rule("MP-05", "multiplier > 0 AND multiplier <= 100000", "a CT x PT ratio lies between 0 and 100,000"),
         Rule("MP-06", "installed_to > installed_from", "a meter is not removed before it was installed"),

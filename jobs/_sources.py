@@ -10,6 +10,7 @@ from jobs.kernels.readers import READERS
 from jobs.runtime.errors import DataError
 from jobs.runtime.receiving import Source, Step
 from jobs.transforms.meter_days import with_installation
+from schemas.channel_days import CHANNEL_DAYS
 from schemas.core import CORE
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
@@ -26,7 +27,7 @@ def _installed(ctx: "Context") -> Step:
     return lambda rows: with_installation(rows, points)
 
 
-_STEPS = {METER_DAYS.name: (_installed,)}
+_STEPS = {METER_DAYS.name: (_installed,), CHANNEL_DAYS.name: (_installed,)}
 
 SOURCES: dict[str, Source] = {
     table.name: Source(table, SUITES[table.name], READERS, _STEPS.get(table.name, ())) for table in CORE

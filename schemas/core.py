@@ -1,6 +1,7 @@
 """The tables of core, in the order in which they are documented."""
 
 from schemas.bills import BILL_LINES, BILLS, PAYMENTS
+from schemas.channel_days import CHANNEL_DAYS
 from schemas.complaints import COMPLAINTS
 from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
@@ -11,6 +12,7 @@ from schemas.table import Table
 
 CORE: tuple[Table, ...] = (
     METER_DAYS,
+    CHANNEL_DAYS,
     REGISTER_READINGS,
     CUSTOMERS,
     METERING_POINTS,

@@ -84,6 +84,10 @@ CURVE_TARGETS = frozenset({"interval_at", "value", "quality"})
 CURVE_READERS = frozenset({"curve_wide", "curve_long", "curve_parquet", "nem12", "green_button"})
 
 
+# target column -> values: rows which have one of them in each of these columns
+Selection = Mapping[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True)
 class Feed:
     """One feed: reader, files, encoding, columns. Landing folder, feed file and this name are the same word.
@@ -91,6 +95,10 @@ class Feed:
     `pattern` is what its files are called, as a shell would match it (`*.parquet` of a Parquet reader that declares
     none); a packed file also by its name without `.gz`, `.xz`, `.zst` or `.zip`. Of a delivery without manifest the
     others are not read; a manifest which lists another one is refused.
+
+    A feed may read the deliveries of another one (`deliveries_of`) and take the rows which `takes` names. That one
+    leaves exactly these and keeps all others, also those of which nobody could read what they are: each row of a file
+    is one feed's.
     """
 
     __pydantic_config__ = _STRICT
@@ -111,3 +119,19 @@ class Feed:
     unpivot: Mapping[str, str] | None = None
     unpivot_key: str | None = None
     unpivot_value: str | None = None
+    # the feed whose deliveries it reads, and as which it is declared but for its table and for what it takes
+    deliveries_of: str | None = None
+    # of the rows of those deliveries it takes the ones which have one of these values in each of these columns
+    takes: Selection | None = None
+    # found and not declared: what the feeds take which read the deliveries of this one
+    leaves: tuple[Selection, ...] = ()
+
+    @property
+    def landing(self) -> str:
+        """Name of the landing folder."""
+        return self.deliveries_of or self.name
+
+    @property
+    def shares_rows(self) -> bool:
+        """Whether rows of its files are those of another feed."""
+        return bool(self.takes or self.leaves)

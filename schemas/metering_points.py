@@ -2,7 +2,8 @@
 
 Surprises: a meter swap is two rows of one point; a multiplier corrected backwards is a later row of the same key; a
 customer can have several points; the meter of a transformer district measures the energy of its customers once more,
-and has no customer, or one that stands for the grid itself (考核户).
+and has no customer, or one that stands for the grid itself (考核户). All points of a customer count as use: another
+channel than import which goes by the name of a meter of its own (a data stream of NEM12) is a point of its own kind.
 """
 
 from schemas.common import CUSTOMER_KEY, DATE, DOUBLE, FLAGS, METER_ID, PROVENANCE, STRING
@@ -18,7 +19,12 @@ METERING_POINTS = Table(
         Column("installed_to", DATE, "First local date on which the meter is no longer there; null = still installed"),
         METER_ID,
         Column("multiplier", DOUBLE, "CT x PT ratio (综合倍率): primary kWh = dial kWh x multiplier"),
-        Column("point_kind", STRING, "What the point measures: customer (客户), district (台区总表); null = customer"),
+        Column(
+            "point_kind",
+            STRING,
+            "What the point measures: customer (客户), district (台区总表), channel (another than import, where it "
+            "goes by the name of a meter of its own); null = customer",
+        ),
         CUSTOMER_KEY,
         Column("district_id", STRING, "Transformer district (台区)"),
         Column("feeder_id", STRING, "Feeder (线路)"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from jobs.runtime.errors import DataError
+from jobs.runtime.reading import LEFT_OUT
 from jobs.runtime.receiving import Received
 from jobs.runtime.wide_rows import NARROW, broken_rows, judged_rows, with_arrays
 
@@ -125,8 +126,14 @@ class Judged:
         if self.are_wide:
             rows = judged_rows(self.received)
         else:
-            rows = self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
+            rows = self.staged
+            rows = rows.where(F.col(LEFT_OUT).isNull()) if LEFT_OUT in rows.columns else rows
         return self._of_taken(rows)
+
+    @property
+    def staged(self) -> "DataFrame":
+        """What was staged on the way through Spark, with what stands for rows of other feeds."""
+        return self.received.ctx.spark.read.parquet(str(self.received.staging / "rows"))
 
     @property
     def broken(self) -> "DataFrame":

@@ -2,19 +2,49 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
-from schemas.feed import CURVE_READERS, CURVE_TARGETS, LONG_READERS, Feed
+from schemas.core import CORE
+from schemas.feed import CURVE_READERS, CURVE_TARGETS, LONG_READERS, Feed, Selection
 from schemas.quality_codes import NAMES
 
 _MINUTES_A_DAY = 1440
 _DELIMITED = frozenset({"curve_wide", "curve_long", "table_csv"})
 
+# what a feed which reads the deliveries of another one may say; all else it has from there
+_OF_TAKER = frozenset({"name", "description", "table", "deliveries_of", "takes"})
+
+
+def problems_of_taker(declared: Mapping[str, Any], of: Mapping[str, Any] | None) -> list[str]:
+    """What is wrong with a declaration that says `deliveries_of`; `of` is that of the feed named, if there is one."""
+    name = declared["deliveries_of"]
+    if of is None:
+        return [f"deliveries_of: no feed {name} is declared"]
+    if "deliveries_of" in of:
+        return [f"deliveries_of: {name} has no deliveries of its own: name the feed which it names"]
+    if further := sorted(declared.keys() - _OF_TAKER):
+        return [f"{', '.join(further)}: as declared for {name}: leave it out"]
+    return []
+
+
+def problems_of_takers(takers: Sequence[Feed]) -> list[str]:
+    """Feeds which take the same rows: of the deliveries of one feed, each with what it takes."""
+    return [
+        f"takes: {one.name} and {other.name} take the same rows of {one.deliveries_of}"
+        for one, other in combinations(takers, 2)
+        if _overlap(one.takes or {}, other.takes or {})
+    ]
+
+
+def _overlap(one: Selection, other: Selection) -> bool:
+    return all(set(one[column]) & set(other[column]) for column in one.keys() & other.keys())
+
 
 def problems(feed: Feed, declared: Mapping[str, Any]) -> list[str]:
     """Each with the key it is about and what to do; `declared` is what the feed's file says, without defaults."""
-    found = list(_of_columns(feed))
+    found = [*_of_columns(feed), *_of_takes(feed, declared)]
     if feed.reader in CURVE_READERS:
         found += _of_curve(feed)
     if feed.reader == "curve_wide":
@@ -33,6 +63,27 @@ def _of_columns(feed: Feed) -> Iterator[str]:
     for source in [*(column.source for column in feed.columns if column.source), *(feed.unpivot or {})]:
         if not (source.isascii() and source.isdigit() and int(source) >= 1) or source.startswith("0"):
             yield f"columns: without a header line a source is its position in the row, such as '1', not {source!r}"
+
+
+def _of_takes(feed: Feed, declared: Mapping[str, Any]) -> Iterator[str]:
+    if "leaves" in declared:
+        yield "leaves: is what other feeds take, and not declared: say it with `takes` in their files"
+    if feed.deliveries_of is None:
+        if feed.takes is not None:
+            yield "takes: whose rows? It goes with deliveries_of"
+        return
+    if feed.table not in {table.name for table in CORE}:
+        yield f"table: {feed.table}: no job loads it, so that its rows would be nobody's"
+    elif feed.table != f"core.{feed.name}":
+        # the job which takes the rows goes by the table
+        yield f"table: a feed of {feed.table} is called {feed.table.partition('.')[2]}, and so is its file"
+    if feed.reader not in CURVE_READERS:
+        yield f"deliveries_of: only feeds of curves share their deliveries, not those of {feed.reader}"
+    if not feed.takes or not all(feed.takes.values()):
+        yield f"takes: which rows of {feed.deliveries_of}? Say column: [value, ...]"
+    texts = {c.target for c in feed.columns if c.type == "string"} - CURVE_TARGETS
+    if unknown := sorted((feed.takes or {}).keys() - texts):
+        yield f"takes: {', '.join(unknown)}: no column of texts of {feed.deliveries_of}"
 
 
 def _of_curve(feed: Feed) -> Iterator[str]:

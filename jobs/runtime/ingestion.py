@@ -26,7 +26,7 @@ from jobs.runtime.identities import load_keys
 from jobs.runtime.lake import date_of
 from jobs.runtime.landing import Delivery
 from jobs.runtime.meeting import meet
-from jobs.runtime.reading import read_deliveries
+from jobs.runtime.reading import LEFT_OUT, read_deliveries
 from jobs.runtime.receiving import Received, Source, receive
 from jobs.runtime.replay import finish_replays, is_replay
 from jobs.runtime.wide_rows import are_wide, stage_wide
@@ -121,10 +121,12 @@ def _stage(judged: Judged, table: Table) -> Sequence[Any]:
 
 def _patterns(judged: Judged, table: Table) -> Sequence[Any]:
     """One pass over the staged rows: counts by delivery, file, date and broken rules."""
+    staged = judged.staged
     # several rows of the file may make one of the table: the reader counts them
-    source_rows = F.sum("source_rows") if "source_rows" in judged.rows.columns else F.count("*")
+    source_rows = F.sum("source_rows") if "source_rows" in staged.columns else F.count("*")
+    left_out = F.col(LEFT_OUT) if LEFT_OUT in staged.columns else F.lit(None).cast("long")
     return (
-        judged.rows.groupBy(
+        staged.groupBy(
             "delivery_id",
             "source_file",
             "file_error",
@@ -134,9 +136,10 @@ def _patterns(judged: Judged, table: Table) -> Sequence[Any]:
             date_of(table).alias("on_date"),
         )
         .agg(
-            F.count("*").alias("row_count"),
+            F.count_if(left_out.isNull()).alias("row_count"),
             F.max("source_row").alias("last_row"),
             source_rows.alias("source_rows"),
+            F.sum(left_out).alias(LEFT_OUT),
         )
         .collect()
     )
@@ -147,6 +150,9 @@ def _survey(judged: Judged, patterns: Sequence[Any]) -> None:
     received, plan = judged.received, judged.plan
     _warn_of_extra_columns(received, patterns)
     plan.refused = _refusals(received, patterns)
+    if left_out := sum(p.left_out_rows or 0 for p in patterns):
+        received.ctx.log.info("rows of the files which are other feeds': %d", left_out)
+    patterns = [p for p in patterns if p.row_count]
     _refuse_by_share(judged, patterns)
     broken: Counter[tuple[str, str, str]] = Counter()
     for delivery in received.deliveries:
@@ -184,7 +190,7 @@ def _refusals(received: Received, patterns: Sequence[Any]) -> dict[str, str]:
             # several rows come from one row of the file: its number counts
             rows_found[p.delivery_id, p.source_file] = max(rows_found[p.delivery_id, p.source_file], p.last_row or 0)
         else:
-            rows_found[p.delivery_id, p.source_file] += p.source_rows or 0
+            rows_found[p.delivery_id, p.source_file] += (p.source_rows or 0) + (p.left_out_rows or 0)
     for delivery in received.deliveries:
         if delivery.delivery_id in reasons:
             continue
@@ -255,7 +261,7 @@ def merge(judged: Judged, table: Table) -> str:
         lines = "\n".join(f"  {name}: {why}" for name, why in sorted(refused.items()))
         raise DataError(f"{len(refused)} delivery(ies) of {received.feed.name} refused whole:\n{lines}")
     total = Counts()
-    rows_repeated = sum(repeat.rows_stated for repeat, _ in received.repeats)
+    rows_repeated = sum(_rows_repeated(judged, repeat, first) for repeat, first in received.repeats)
     for counts in [*plan.counts.values(), Counts(read=rows_repeated, duplicate=rows_repeated)]:
         for name, value in asdict(counts).items():
             setattr(total, name, getattr(total, name) + value)
@@ -326,7 +332,9 @@ def _close_books(judged: Judged) -> None:
     # what repeats a delivery that is refused in this very run is looked at again when that one is settled
     repeats = [(repeat, first) for repeat, first in received.repeats if first not in plan.refused]
     refused = [(by_id[name], why) for name, why in plan.refused.items()] + received.refusals
-    counted += [(repeat, Counts(read=repeat.rows_stated, duplicate=repeat.rows_stated)) for repeat, _ in repeats]
+    for repeat, first in repeats:
+        rows = _rows_repeated(judged, repeat, first)
+        counted.append((repeat, Counts(read=rows, duplicate=rows)))
     books.append(RECONCILIATION, [_reconciled(received.feed, delivery, counts) for delivery, counts in counted])
     books.revise(RULE_RESULTS, _rule_results(judged))
     books.append(
@@ -336,6 +344,21 @@ def _close_books(judged: Judged) -> None:
         + [_ledger(received, repeat, "duplicate", f"same content as {first}", []) for repeat, first in repeats]
         + [_ledger(received, d, "refused", why, []) for d, why in refused if d.delivery_id not in plan.cancelled],
     )
+
+
+def _rows_repeated(judged: Judged, repeat: Delivery, first: str) -> int:
+    """Rows of a delivery which is not read: as many as the one had whose content it brings again."""
+    received, books = judged.received, judged.received.ctx.books
+    if first in judged.plan.counts:
+        return judged.plan.counts[first].read
+    of_first = {"feed": received.feed.name, "delivery_id": first}
+    loaded = {
+        row["manifest_sha256"]
+        for row in books.read(DELIVERIES, **of_first)
+        if row["content_sha256"] == repeat.content_sha256
+    }
+    rows = [r["rows_read"] for r in books.read(RECONCILIATION, **of_first) if r["manifest_sha256"] in loaded]
+    return max(rows, default=repeat.rows_stated)
 
 
 def _loaded_entry(judged: Judged, delivery: Delivery) -> dict[str, Any]:

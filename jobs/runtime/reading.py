@@ -6,10 +6,12 @@ before everything that is wrong with them is known.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import (
@@ -32,7 +34,7 @@ from pyspark.sql.types import (
 
 from jobs.runtime.identities import Keys
 from jobs.runtime.landing import Delivery
-from schemas.feed import CURVE_READERS, CURVE_TARGETS, Feed
+from schemas.feed import CURVE_READERS, CURVE_TARGETS, Feed, Selection
 
 _TYPES: dict[str, DataType] = {
     "string": StringType(),
@@ -70,6 +72,10 @@ _CURVE_FIELDS = [
 ]
 
 
+# of the row which stands for those of a file that are other feeds': how many rows of the file they were made from
+LEFT_OUT = "left_out_rows"
+
+
 class Readers(Protocol):
     """What the kernels offer for reading files; handed in by the job, which alone sees both."""
 
@@ -91,7 +97,10 @@ class Readers(Protocol):
 def read_deliveries(
     session: SparkSession, deliveries: Sequence[Delivery], feed: Feed, readers: Readers, keys: Keys
 ) -> DataFrame:
-    """Rows of all files of the deliveries, with provenance; one row with `file_error` where a file is unreadable."""
+    """Rows of all files of the deliveries, with provenance; one row with `file_error` where a file is unreadable.
+
+    Of a feed which shares its deliveries its own rows, and one row with `left_out_rows` for the others of a file.
+    """
     wanted = row_type(feed, readers)
     tables = tables_of_file(feed, readers, keys, to_arrow_schema(wanted, timezone="UTC"))
 
@@ -144,7 +153,8 @@ def row_type(feed: Feed, readers: Readers) -> StructType:
         fields += _CURVE_FIELDS
     for name, kind in readers.metric_columns(feed.reader):
         fields.append(StructField(name, LongType() if kind == "int" else DoubleType()))
-    return StructType([*fields, *_SOURCE_FIELDS, *_DELIVERY_FIELDS])
+    left_out = [StructField(LEFT_OUT, LongType())] if feed.shares_rows else []
+    return StructType([*fields, *_SOURCE_FIELDS, *_DELIVERY_FIELDS, *left_out])
 
 
 def tables_of_file(
@@ -152,6 +162,7 @@ def tables_of_file(
 ) -> Callable[[dict[str, Any]], Iterator[pa.Table]]:
     """What gives a worker the rows of a file in pieces; a piece of one row with `file_error` where it cannot be read.
 
+    What other feeds take of the file is one piece more, of one row, which says how many rows of the file that were.
     The keys travel to the workers inside the pickled function, so that no plan, log or page shows them.
     """
     pseudonym_key, vault_key = keys.pseudonym, keys.vault
@@ -160,8 +171,13 @@ def tables_of_file(
         facts = {name: file[name] for name in ("delivery_id", "business_date", "received_at")}
         try:
             data = _checked_bytes(file)
+            left_out = 0
             for rows, extra in readers.read(data, file["name"], feed, pseudonym_key, vault_key):
-                yield _as(wanted, rows, {**facts, "extra_columns": extra})
+                own, others = own_rows(_as(wanted, rows, {**facts, "extra_columns": extra}), feed)
+                yield own
+                left_out += others
+            if left_out:
+                yield _as(wanted, pa.table({"source_file": [file["name"]]}), {**facts, LEFT_OUT: left_out})
         except Exception as error:
             problem = str(error) if isinstance(error, _BrokenFileError) else readers.problem(error)
             if problem is None:
@@ -170,6 +186,27 @@ def tables_of_file(
             yield _as(wanted, refusal, {**facts, "file_error": problem})
 
     return tables
+
+
+def own_rows(rows: pa.Table, feed: Feed) -> tuple[pa.Table, int]:
+    """Rows which are the feed's, and how many rows of the file the others were made from.
+
+    A row is another feed's only by a value which says so: one without value stays, for a rule to judge it.
+    """
+    if not feed.shares_rows:
+        return rows, 0
+    if feed.takes:
+        is_own = _selected(rows, feed.takes)
+    else:
+        is_own = pc.invert(reduce(pc.or_, (_selected(rows, selection) for selection in feed.leaves)))
+    others = rows.filter(pc.invert(is_own))
+    return rows.filter(is_own), pc.sum(others.column("source_rows")).as_py() or 0
+
+
+def _selected(rows: pa.Table, selection: Selection) -> pa.ChunkedArray:
+    """Which rows have one of the values in each of the columns; never null."""
+    each = (pc.is_in(rows.column(name), pa.array(values, pa.string())) for name, values in selection.items())
+    return reduce(pc.and_, each)
 
 
 class _BrokenFileError(Exception):

@@ -91,7 +91,7 @@ def receive(ctx: "Context", feed_name: str, readers: Readers) -> Received:
     feed = ctx.feeds.load(feed_name)
     landing = ctx.settings.landing
     ctx.lake.check_writable()
-    there = complete_deliveries(landing.root, feed_name, ctx.date, landing.complete_after_minutes, feed.pattern)
+    there = complete_deliveries(landing.root, feed.landing, ctx.date, landing.complete_after_minutes, feed.pattern)
     received = Received(ctx, feed, readers, [])
     ledger = ctx.books.read(DELIVERIES, feed=feed_name)
     settled = {(row["delivery_id"], row["manifest_sha256"]) for row in ledger if row["status"] != "refused"}

@@ -235,7 +235,9 @@ def _rows_of_files(replayed: _Replay) -> "DataFrame":
     """
     ctx, feed = replayed.ctx, replayed.feed
     keys = load_keys(ctx.settings.secrets, ctx.settings.lake.root)
-    rows = read_deliveries(ctx.spark, _deliveries(replayed), feed, replayed.source.readers, keys)
+    # each is found by its place, also where it would be another feed's by now: then a rule says so
+    whole = replace(feed, takes=None, leaves=())
+    rows = read_deliveries(ctx.spark, _deliveries(replayed), whole, replayed.source.readers, keys)
     by = [*_SOURCE_ROW, *replayed.table.key]
     schema = arrow_schema(QUARANTINES[replayed.table.name])
     named = {
@@ -270,7 +272,7 @@ def _deliveries(replayed: _Replay) -> list[Delivery]:
         files.setdefault(place, set()).add(row["source_file"])
     found, gone = [], []
     for (name, day, received_at), names in sorted(files.items()):
-        there = delivery_of(landing.root, feed.name, day, name, landing.complete_after_minutes, feed.pattern)
+        there = delivery_of(landing.root, feed.landing, day, name, landing.complete_after_minutes, feed.pattern)
         listed = [] if there is None else [file for file in there.files if file.name in names]
         if there is None or there.received_at != received_at or len(listed) < len(names):
             gone.append(name)
@@ -278,8 +280,8 @@ def _deliveries(replayed: _Replay) -> list[Delivery]:
             found.append(replace(there, files=tuple(listed)))
     if gone:
         raise DataError(
-            f"{', '.join(sorted(set(gone)))}: not in {landing.root / feed.name} as it came in, so its rows cannot be "
-            "read again: put the delivery back, or have the rows delivered again and drop these."
+            f"{', '.join(sorted(set(gone)))}: not in {landing.root / feed.landing} as it came in, so its rows cannot "
+            "be read again: put the delivery back, or have the rows delivered again and drop these."
         )
     return found
 

@@ -6,6 +6,7 @@ Read once into frozen typed objects. An unknown key is an error which names the 
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from jobs.runtime.declarations import problems
+from jobs.runtime.declarations import problems, problems_of_taker, problems_of_takers
 from jobs.runtime.errors import UserError
 from schemas.feed import Feed
 
@@ -326,12 +327,25 @@ class FeedFiles:
         return sorted({path.stem for folder in self._folders() for path in folder.glob("*.yaml")})
 
     def load(self, name: str) -> Feed:
-        """One feed. UserError where it is not declared or its declaration is wrong."""
-        for folder in self._folders():
-            path = folder / f"{name}.yaml"
-            if path.exists():
-                return self._parse(path)
-        raise UserError(f"Unknown feed {name!r}. Declared: {', '.join(self.names)}.")
+        """One feed, with what it leaves to others. UserError where it, or one of those, is not or wrongly declared."""
+        path = self._path(name)
+        if path is None:
+            raise UserError(f"Unknown feed {name!r}. Declared: {', '.join(self.names)}.")
+        feed = self._parse(path)
+        takers = self._takers(feed.landing)
+        if wrong := problems_of_takers(takers):
+            raise UserError(f"Feed file {path} cannot be used: {'; '.join(wrong)}.")
+        return feed if feed.deliveries_of else replace(feed, leaves=tuple(taker.takes or {} for taker in takers))
+
+    def _takers(self, name: str) -> list[Feed]:
+        """Feeds which read the deliveries of this one."""
+        # most feeds share nothing, and what is wrong with the file of one of those does not stop this one
+        named = (path for path in map(self._path, self.names) if path and b"deliveries_of" in path.read_bytes())
+        return [self._parse(path) for path in named if read_mapping(path).get("deliveries_of") == name]
+
+    def _path(self, name: str) -> Path | None:
+        paths = (folder / f"{name}.yaml" for folder in self._folders())
+        return next((path for path in paths if path.exists()), None)
 
     def _folders(self) -> list[Path]:
         base = conf_folder()
@@ -339,6 +353,12 @@ class FeedFiles:
 
     def _parse(self, path: Path) -> Feed:
         declared: dict[str, Any] = {"name": path.stem, **read_mapping(path)}
+        if "deliveries_of" in declared:
+            of = self._path(str(declared["deliveries_of"]))
+            shared = read_mapping(of) if of else None
+            if wrong := problems_of_taker(declared, shared):
+                raise UserError(f"Feed file {path} cannot be used: {'; '.join(wrong)}.")
+            declared = {**(shared or {}), **declared}
         declared.setdefault("time_zone", self._time_zone)
         if str(declared.get("reader")).endswith("_parquet"):
             declared.setdefault("pattern", "*.parquet")

@@ -25,7 +25,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from jobs.runtime.identities import load_keys
 from jobs.runtime.lake import date_of
 from jobs.runtime.quality import odd_rows
-from jobs.runtime.reading import files_of, row_type, tables_of_file
+from jobs.runtime.reading import LEFT_OUT, files_of, row_type, tables_of_file
 from schemas.feed import CURVE_READERS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # what no rule looks at: it stays in the wide files
 ARRAYS = ("kwh", "quality", "raw_values")
 # the same in all rows of a file
-_OF_FILE = ("file_error", "extra_columns")
+_OF_FILE = ("file_error", "extra_columns", LEFT_OUT)
 NARROW, WIDE, EXCEPTIONS, SUMMARY = "narrow", "wide", "exceptions", "summary.parquet"
 # what became of the rows which meet others of their key (meeting.py)
 OUTCOMES = "outcomes"
@@ -61,6 +61,7 @@ _SUMMARY = pa.schema(
         ("row_count", pa.int64()),
         ("source_rows", pa.int64()),
         ("last_row", pa.int64()),
+        (LEFT_OUT, pa.int64()),
     ]
 )
 
@@ -79,6 +80,8 @@ class Pattern:
     row_count: int
     last_row: int
     source_rows: int
+    # rows of the file which other feeds take
+    left_out_rows: int
 
     def with_more(self, other: "Pattern") -> "Pattern":
         """Together with others which broke the same."""
@@ -87,6 +90,7 @@ class Pattern:
             row_count=self.row_count + other.row_count,
             last_row=max(self.last_row, other.last_row),
             source_rows=self.source_rows + other.source_rows,
+            left_out_rows=self.left_out_rows + other.left_out_rows,
         )
 
 
@@ -111,7 +115,8 @@ def stage_wide(received: "Received", suite: "Suite", table: "Table") -> list[Pat
         files = files_of(ctx.spark, received.deliveries)
         written = files.mapInArrow(_write_each(tables, str(folder), _kept(table, wanted)), from_arrow_schema(_SUMMARY))
         summary = written.toArrow().cast(_SUMMARY)
-        pq.write_table(summary, folder / SUMMARY)
+        # where rows are found: what other feeds take is nowhere
+        pq.write_table(summary.filter(pc.is_null(summary.column(LEFT_OUT))), folder / SUMMARY)
     with ctx.step("rules"):
         rows = narrow_rows(received)
         for step in received.steps:
@@ -149,7 +154,7 @@ def _write_file(file: Mapping[str, Any], tables: Iterator[pa.Table], folder: Pat
         parquet: pq.ParquetWriter | None = None
         for rows in tables:
             said.append(_summary(file, piece, rows))
-            if not rows.num_rows or rows.column("file_error")[0].is_valid:
+            if not rows.num_rows or rows.column("file_error")[0].is_valid or _left_out(rows) is not None:
                 continue
             (whole,) = rows.select(kept).combine_chunks().to_batches()
             thin = rows.drop_columns([n for n in (*ARRAYS, *_OF_FILE) if n in rows.column_names])
@@ -181,6 +186,7 @@ def _summary(file: Mapping[str, Any], piece: int, rows: pa.Table) -> pa.Table:
         "source_file": file["name"],
         "file_error": first.get("file_error"),
         "extra_columns": first.get("extra_columns"),
+        LEFT_OUT: _left_out(rows),
     }
     counts = {
         "on_date": "on_date",
@@ -190,7 +196,16 @@ def _summary(file: Mapping[str, Any], piece: int, rows: pa.Table) -> pa.Table:
     }
     columns = {name: pa.array([value] * by_date.num_rows, _SUMMARY.field(name).type) for name, value in facts.items()}
     columns |= {name: by_date.column(counted) for name, counted in counts.items()}
-    return pa.table(columns).cast(_SUMMARY)
+    if facts[LEFT_OUT] is not None:
+        # the row stands for others and is none
+        columns["row_count"] = pa.array([0])
+    return pa.table(columns).select(_SUMMARY.names).cast(_SUMMARY)
+
+
+def _left_out(rows: pa.Table) -> int | None:
+    """Of a piece which stands for rows of other feeds, how many rows of the file these were made from."""
+    found: int | None = rows.column(LEFT_OUT)[0].as_py() if LEFT_OUT in rows.column_names and rows.num_rows else None
+    return found
 
 
 def _patterns(summary: pa.Table, folder: Path) -> list[Pattern]:
@@ -199,19 +214,18 @@ def _patterns(summary: pa.Table, folder: Path) -> list[Pattern]:
     for row in summary.to_pylist():
         key = (row["delivery_id"], row["source_file"], row["on_date"], row["file_error"])
         last_row, source_rows = row["last_row"] or 0, row["source_rows"] or 0
-        new = Pattern(
-            *key[:2], key[3], row["extra_columns"] or [], [], [], key[2], row["row_count"], last_row, source_rows
-        )
+        extra, left_out = row["extra_columns"] or [], row[LEFT_OUT] or 0
+        new = Pattern(*key[:2], key[3], extra, [], [], key[2], row["row_count"], last_row, source_rows, left_out)
         good[key] = new.with_more(good[key]) if key in good else new
     found: list[Pattern] = []
     for (delivery, file, day, broken, flags), (rows, source_rows) in _counted(folder).items():
         of_file = good[delivery, file, day, None]
-        odd = replace(of_file, broken_rules=_ids(broken), flags=_ids(flags), row_count=rows, source_rows=source_rows)
-        found.append(odd)
+        odd = replace(of_file, row_count=rows, source_rows=source_rows, left_out_rows=0)
+        found.append(replace(odd, broken_rules=_ids(broken), flags=_ids(flags)))
         good[delivery, file, day, None] = replace(
             of_file, row_count=of_file.row_count - rows, source_rows=of_file.source_rows - source_rows
         )
-    return found + [pattern for pattern in good.values() if pattern.row_count]
+    return found + [pattern for pattern in good.values() if pattern.row_count or pattern.left_out_rows]
 
 
 def _counted(folder: Path) -> Counted:

@@ -1,4 +1,4 @@
-"""What the rules of meter days need to know beside the curve itself."""
+"""What the rules of meter days and channel days need to know beside the curve itself."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F

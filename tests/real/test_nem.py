@@ -6,6 +6,7 @@ readings. It counts each value of a 300 record, also of the quality null and of 
 
 import io
 import re
+import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -16,11 +17,17 @@ from zipfile import ZipFile
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyspark.sql import functions as F
 
 from jobs.kernels.files import BadFile
 from jobs.kernels.readers import READERS
 from jobs.runtime.settings import FeedFiles
+from schemas import QUARANTINES
+from schemas.channel_days import CHANNEL_DAYS
 from schemas.feed import Curve, Feed
+from schemas.meter_days import METER_DAYS
+from tests.jobs.deliveries import POINT, POINT_HEADER, deliver, text
+from tests.province import FIRST_DAY, Site
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "formats_nem12_nem13" / "nem_reader_examples.tar.xz"
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason=f"the market's example files are not there: {DATA}")
@@ -121,6 +128,58 @@ def test_each_quality_of_an_example_goes_with_its_intervals(valid: dict[str, byt
     (row,) = rows.to_pylist()
     assert row["quality"] == [2] * 20 + [1] * 4 + [2] * 24
     assert (row["meter_id"], row["channel"], row["total_kwh"]) == ("CCCC123456-E1", "import", 896.99)
+
+
+def test_each_stream_of_the_valid_files_is_in_the_table_of_its_channel(
+    valid: dict[str, bytes], site: Site, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = tmp_path_factory.mktemp("conf") / "conf"
+    shutil.copytree(Path("conf"), conf)
+    declared = (conf / "examples" / "feeds" / "nem12.yaml").read_text(encoding="utf-8")
+    # the examples are called otherwise than the market's files
+    (conf / "feeds" / "meter_days.yaml").write_text(re.sub(r"pattern: .*", 'pattern: "*"', declared), encoding="utf-8")
+    shutil.copy(conf / "examples" / "feeds" / "channel_days.yaml", conf / "feeds")
+    monkeypatch.setenv("WATTLAKE_CONF", str(conf))
+    files = {name: data for name, data in valid.items() if name != BROKEN and "nem13" not in name.lower()}
+    rows, energy, curves = Counter[str](), Counter[str](), set[tuple[str, str]]()
+    of_file: Counter[str] = Counter()
+    for name, data in files.items():
+        for table in read(data, name):
+            of_file[name] += pc.sum(table.column("source_rows")).as_py()
+            for row in table.select(["meter_id", "read_date", "channel", "total_kwh"]).to_pylist():
+                rows[row["channel"]] += 1
+                energy[row["channel"]] += row["total_kwh"] or 0
+                curves.add((row["meter_id"], row["read_date"], row["channel"]))
+    # as counted by the suffix's letter: E, B, Q, K and V, which is volts
+    assert rows == {"import": 637, "export": 132, "reactive_import": 111, "reactive_export": 76, "other": 2}
+    keys = Counter(channel for _, _, channel in curves)
+    assert keys == {"import": 600, "export": 129, "reactive_import": 110, "reactive_export": 76, "other": 1}
+    meters = sorted({meter for meter, _, _ in curves})
+    points = [POINT.replace("P1", f"P{n}").replace("M1", m).replace("2020-", "2000-") for n, m in enumerate(meters)]
+    landing = site.home / "landing"
+    deliver(landing, "metering_points", {"p.csv": text(POINT_HEADER, *points)})
+    deliver(landing, "meter_days", files, rows=of_file)
+    site.run("ingest_metering_points")
+    # curves which come in several files, mostly alike
+    said = site.run("ingest_meter_days")
+    assert "639 rows read = 600 accepted + 3 superseding + 34 duplicate + 2 quarantined" in said
+    said = site.run("ingest_channel_days")
+    found = re.search(r"319 rows read = 315 accepted \+ (\d) superseding \+ (\d) duplicate \+ 0 quarantined", said)
+    assert found, said
+    assert int(found[1]) + int(found[2]) == 4
+    lake = site.context("look", FIRST_DAY).lake
+    held = lake.read(CHANNEL_DAYS).groupBy("channel").agg(F.count("*").alias("rows"), F.sum("total_kwh").alias("sum"))
+    by_channel = {row.channel: (row.rows, row.sum) for row in held.collect()}
+    assert {name: count for name, (count, _) in by_channel.items()} == {
+        name: keys[name] for name in ("export", "reactive_import", "reactive_export")
+    }
+    # of the one channel in which no curve comes twice
+    assert by_channel["reactive_export"][1] == pytest.approx(energy["reactive_export"]) == pytest.approx(121_907.573)
+    imported = {meter for meter, _, channel in curves if channel == "import"}
+    assert {row.meter_id for row in lake.read(METER_DAYS).select("meter_id").distinct().collect()} == imported
+    refused = lake.read(QUARANTINES[METER_DAYS.name]).select("meter_id", "broken_rules").collect()
+    assert {tuple(row.broken_rules) for row in refused} == {("MD-07",)}
+    assert all("-V" in row.meter_id for row in refused)
 
 
 def test_each_broken_file_is_refused_with_its_line_and_reason(files: dict[str, bytes]) -> None:

@@ -41,7 +41,7 @@ def test_a_meter_counts_where_it_is_installed_and_nowhere_else(spark: SparkSessi
     ]
 
 
-def test_the_meter_of_a_district_counts_for_no_customer(spark: SparkSession) -> None:
+def test_the_meter_of_a_district_and_another_channel_count_for_no_customer(spark: SparkSession) -> None:
     points = frame(
         spark,
         METERING_POINTS.struct,
@@ -51,6 +51,7 @@ def test_the_meter_of_a_district_counts_for_no_customer(spark: SparkSession) -> 
         unsaid   | 2025-01-01     | b        | c2           |
         bare     | 2025-01-01     | d        |              | district
         of_grid  | 2025-01-01     | e        | grid         | district
+        roof     | 2025-01-01     | a-B1     | c1           | channel
         """,
     )
     assert rows_of(meter_periods(points), "customer_key", "meter_id") == [("c1", "a"), ("c2", "b")]
