@@ -19,7 +19,7 @@ from schemas import Table
 from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
-from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.reference import CALENDAR, CLASS_PROFILES, TARIFFS, WEATHER_HOURS
 from schemas.register_readings import REGISTER_READINGS
 from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 from schemas.versions import VERSIONS
@@ -57,6 +57,7 @@ class Facts:
     customers: DataFrame
     customers_before: DataFrame
     tariffs: DataFrame
+    class_profiles: DataFrame
     weather: DataFrame
     calendar: DataFrame
     time_zone: str
@@ -77,6 +78,7 @@ class Facts:
             customers=read(CUSTOMERS),
             customers_before=read(VERSIONS[CUSTOMERS.name]),
             tariffs=read(TARIFFS),
+            class_profiles=read(CLASS_PROFILES),
             weather=read(WEATHER_HOURS),
             calendar=read(CALENDAR),
             time_zone=time_zone,
@@ -248,11 +250,13 @@ OF_METERS = ("metering_points", "customers", "tariffs")
 OF_READINGS = ("validated_days", "meter_days", "register_readings")
 # a row of these feeds changes many days
 FAR_REACHING = (*OF_METERS, "calendar")
+# a row of these feeds concerns meters whose number it does not tell
+_OF_EVERYBODY = ("calendar", "class_profiles")
 
 
 def rows_touched(changes: Sequence[Change]) -> int | None:
     """How many rows the deliveries brought; None where one does not say or cancels others, or concerns everybody."""
-    tells = all(change.rows and change.feed != "calendar" and not change.cancels for change in changes)
+    tells = all(change.rows and change.feed not in _OF_EVERYBODY and not change.cancels for change in changes)
     return sum(change.rows for change in changes) if tells else None
 
 
