@@ -1,7 +1,8 @@
 """Master data: landing -> core.
 
-Loads customers, metering points, weather, calendar and tariffs delivered by the run's date. `ingest_customers` also
-writes the vault: names, phone numbers and addresses go there, encrypted, and nowhere else.
+Loads customers, metering points, weather, calendar, tariffs and class profiles delivered by the run's date.
+`ingest_customers` also writes the vault: names, phone numbers and addresses go there, encrypted, and nowhere else.
+Class profiles may never come: `derive_class_profiles`, by hand, makes a delivery of them where nobody publishes any.
 
 **When it is red.** The last lines of the failed task name the file, the rows and the rule. Exit code 3: the delivery
 was refused and nothing of it stored; ask for a new one, then clear the task. Exit code 2 is a setting, for example a
@@ -20,3 +21,4 @@ with DAG("ingest_reference", doc_md=__doc__, schedule=daily("01:30"), tags=["ing
     spark_job("ingest_weather_hours", outlets=["core.weather_hours"])
     spark_job("ingest_calendar", outlets=["core.calendar"])
     spark_job("ingest_tariffs", outlets=["core.tariffs"])
+    spark_job("ingest_class_profiles", outlets=["core.class_profiles"])

@@ -56,6 +56,7 @@ DAG_SETTINGS: dict[str, Any] = {
 CORE_TABLES = (
     *("core.meter_days", "core.register_readings", "core.bills", "core.bill_lines", "core.payments", "core.complaints"),
     *("core.customers", "core.metering_points", "core.weather_hours", "core.calendar", "core.tariffs"),
+    "core.class_profiles",
 )
 # those which are kept apart: no feature reads them, and none waits
 TABLES_APART = ("core.channel_days",)

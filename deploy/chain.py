@@ -3,6 +3,7 @@
 REFERENCE = (
     "ingest_calendar",
     "ingest_tariffs",
+    "ingest_class_profiles",
     "ingest_customers",
     "ingest_metering_points",
     "ingest_weather_hours",

@@ -20,7 +20,7 @@ from expectations.mart import (
 )
 from expectations.meter_days import METER_DAYS_SUITE
 from expectations.meter_profiles import METER_PROFILES_SUITE
-from expectations.reference import CALENDAR_SUITE, TARIFFS_SUITE, WEATHER_HOURS_SUITE
+from expectations.reference import CALENDAR_SUITE, CLASS_PROFILES_SUITE, TARIFFS_SUITE, WEATHER_HOURS_SUITE
 from expectations.register_readings import REGISTER_READINGS_SUITE
 from expectations.rule import Rule, Suite
 from expectations.validated_days import VALIDATED_DAYS_SUITE
@@ -40,6 +40,7 @@ SUITES: dict[str, Suite] = {
         CALENDAR_SUITE,
         WEATHER_HOURS_SUITE,
         TARIFFS_SUITE,
+        CLASS_PROFILES_SUITE,
         METER_PROFILES_SUITE,
         VALIDATED_DAYS_SUITE,
         CUSTOMER_DAYS_SUITE,

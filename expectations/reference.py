@@ -1,4 +1,4 @@
-"""What must be true of calendar, weather and tariffs."""
+"""What must be true of calendar, weather, tariffs and class profiles."""
 
 from expectations.common import present, readable
 from expectations.rule import Rule, Suite
@@ -38,5 +38,36 @@ TARIFFS_SUITE = Suite(
         Rule("TA-05", "coalesce(price_yuan, capacity_price_yuan) IS NOT NULL", "a line states a price"),
         Rule("TA-06", "price_yuan >= 0", "an energy price below zero", severity="warn"),
         Rule("TA-07", "valid_to >= valid_from", "a version does not end before it begins"),
+    ),
+)
+
+CLASS_PROFILES_SUITE = Suite(
+    "core.class_profiles",
+    (
+        readable("LP"),
+        present("LP-01", "usage_class", "a profile is that of a usage class"),
+        present("LP-02", "valid_from", "a version says from when it holds"),
+        Rule(
+            "LP-03",
+            "coalesce(day_type IN ('working', 'other'), false)",
+            "a profile is one of working days or of the others",
+        ),
+        present("LP-04", "start_minute", "a share belongs to an interval"),
+        Rule(
+            "LP-05",
+            "coalesce(interval_minutes > 0 AND 1440 % nullif(interval_minutes, 0) = 0, false)",
+            "intervals of one length fill a day of 24 hours",
+        ),
+        Rule(
+            "LP-06",
+            "start_minute BETWEEN 0 AND 1439 AND start_minute % nullif(interval_minutes, 0) = 0",
+            "an interval begins within the day, a whole number of intervals after midnight",
+        ),
+        Rule("LP-07", "coalesce(share BETWEEN 0 AND 1e9, false)", "a share is a number, and not below zero"),
+        Rule(
+            "LP-08",
+            "usage_class IN ('large_industrial', 'general_commercial', 'agricultural', 'residential')",
+            "customers have no such usage class: no meter would ever get the profile",
+        ),
     ),
 )

@@ -7,6 +7,7 @@ build_customer_days, whose rows it adds up.
 """
 
 from expectations.features import CUSTOMER_MONTHS_SUITE
+from jobs.kernels.month_sums import MONTH_SUMS, month_sums
 from jobs.runtime.context import Context
 from jobs.transforms.changes import DAY_FEEDS, Facts, rows_touched, touched_by
 from jobs.transforms.customer_days import no_longer_there, where_keys
@@ -38,7 +39,8 @@ def run(ctx: Context) -> str:
         day_facts = day_facts.with_periods(ctx.stage(day_facts.periods, "periods"))
     keys = ctx.stage(customer_months_touched(touched, facts, day_facts, ctx.date), "keys")
     if months := months_of(keys):
-        made = ctx.gate(customer_months(keys, facts.of_months(months)), CUSTOMER_MONTHS_SUITE)
+        added = customer_months(keys, facts.of_months(months), month_sums, MONTH_SUMS)
+        made = ctx.gate(added, CUSTOMER_MONTHS_SUITE)
         ctx.lake.merge(made, CUSTOMER_MONTHS)
         if (touched.has(*TAKE_AWAY) or touched.takes_away) and not touched.everything:
             gone = no_longer_there(keys, made, ctx.lake.read(CUSTOMER_MONTHS), "month")

@@ -1,14 +1,15 @@
 """Validate and estimate meter days: readings, registers, past -> features.validated_days, a meter and a local date.
 
 Curves are held against registers, neighbouring days, other meters and the meter's own past; what breaks a rule is
-flagged, what the flags condemn or nobody sent is estimated, and says so in its quality. Only days which depend on
+flagged, what the flags condemn or nobody sent is estimated, and says so in its quality. Meters without a past are
+estimated by the profile of their usage class, where core.class_profiles has one. Only days which depend on
 deliveries not taken up yet are made again. A rerun finds nothing new; a run that was killed is made again whole.
 
     wattlake build_validated_days --date 2025-06-30
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,17 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from expectations.validated_days import PATTERNS, VALIDATED_DAYS_SUITE
+from jobs.kernels.class_profiles import ClassProfiles, class_profiles
 from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
 from jobs.kernels.days_around import AROUND, days_around
+from jobs.kernels.meter_profiles import FEWEST_DAYS
 from jobs.kernels.tou_periods import tou_periods
 from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.changes import Change
 from jobs.runtime.context import Context
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import OF_METERS, Facts, Touched, meters_since, reach, rows_touched, touched_by
+from jobs.transforms.class_profiles import days_of_classes, profile_rows, versions_changed
 from jobs.transforms.customer_days import lines_of
 from jobs.transforms.day_context import (
     connections,
@@ -37,6 +41,7 @@ from jobs.transforms.differences import changed_rows
 from jobs.transforms.meter_profiles import PROFILE_FEEDS, dates_told, worked_dates
 from jobs.transforms.validated_days import (
     VALIDATION_FEEDS,
+    Batches,
     DaysSince,
     all_days,
     dates_between,
@@ -73,18 +78,30 @@ def run(ctx: Context) -> str:
     ctx.expect_days(None if touched.everything else rows_touched(changes))
     facts = Facts.of(ctx.lake.read, ctx.settings.site.time_zone)
     facts = facts.with_periods(ctx.stage(facts.periods, "periods"))
+    worked = worked_dates(facts.calendar)
+    classes = _classes(ctx, facts, worked)
     # without anything held every day is made: what names the days is not asked
     direct = None if touched.everything else ctx.stage(days_read(touched, facts), "direct")
-    named, keys = _keys(ctx, touched, facts, direct)
+    named, keys = _keys(ctx, touched, facts, classes, direct)
     dates = sorted(row.read_date for row in named.select("read_date").distinct().collect())
     if dates:
-        made = ctx.gate(_validated(ctx, keys, facts, dates), VALIDATED_DAYS_SUITE)
+        mend = finish(worked, classes, facts.time_zone)
+        made = ctx.gate(_validated(ctx, keys, facts, mend, dates), VALIDATED_DAYS_SUITE)
         _write(ctx, changes, named, dates, made, direct)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(changes)} deliveries taken up, days of {len(dates)} date(s) made"
 
 
-def _keys(ctx: Context, touched: Touched, facts: Facts, direct: "DataFrame | None") -> "tuple[DataFrame, DataFrame]":
+def _classes(ctx: Context, facts: Facts, worked: Mapping[int, bool]) -> ClassProfiles:
+    classes, unused = class_profiles(profile_rows(facts.class_profiles), worked)
+    for version in unused:
+        ctx.log.warning("the class profile of %s is not used: deliver all of its intervals", version)
+    return classes
+
+
+def _keys(
+    ctx: Context, touched: Touched, facts: Facts, classes: ClassProfiles, direct: "DataFrame | None"
+) -> "tuple[DataFrame, DataFrame]":
     """The days to look at, and those of them to make, with whether each is expected.
 
     `direct` are those which deliveries name, None for all. Made are days between the first and the last date on which
@@ -105,12 +122,23 @@ def _keys(ctx: Context, touched: Touched, facts: Facts, direct: "DataFrame | Non
         since = DaysSince(meters, [day for day in dates if day >= first])
     known = sorted({*dates, *held})
     told = dates_told(touched, facts, ctx.date)
-    named = ctx.stage(days_to_validate(touched, facts, known, fresh, direct, since, told), "named")
+    of_classes = _of_classes(ctx, touched, facts, classes, held) if touched.has("class_profiles") else None
+    named = ctx.stage(days_to_validate(touched, facts, known, fresh, direct, since, told, of_classes), "named")
     sent_between = named.where(F.col("read_date").between(*((dates[0], dates[-1]) if dates else (None, None))))
     return named, ctx.stage(with_expectation(sent_between, facts), "keys")
 
 
-def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[date]) -> "DataFrame":
+def _of_classes(
+    ctx: Context, touched: Touched, facts: Facts, classes: ClassProfiles, held: Sequence[date]
+) -> "DataFrame":
+    """The held days which rest on class profiles that are others now."""
+    changed = [(name, valid_from.toordinal()) for name, valid_from in versions_changed(touched, facts)]
+    found = classes.dates_of(changed, [day.toordinal() for day in held])
+    class_dates = [(name, date.fromordinal(ordinal)) for name, ordinal in found]
+    return days_of_classes(class_dates, facts, ctx.lake.read(METER_PROFILES), FEWEST_DAYS)
+
+
+def _validated(ctx: Context, keys: "DataFrame", facts: Facts, mend: Batches, dates: Sequence[date]) -> "DataFrame":
     limits = ctx.settings.validation
     evidence = day_evidence(
         tou_periods(lines_of(facts.tariffs)),
@@ -125,7 +153,7 @@ def _validated(ctx: Context, keys: "DataFrame", facts: Facts, dates: Sequence[da
     patterned = with_patterns(with_peers(known, settled_days(keys, near)), PATTERNS)
     judged = with_broken_rules(patterned, VALIDATED_DAYS_SUITE, "_errors", "found_flags")
     days = with_curves(ctx.stage(judged.drop("_errors"), "judged"), near, profiles)
-    return finished_days(days, finish(worked_dates(facts.calendar), facts.time_zone), facts.time_zone)
+    return finished_days(days, mend, facts.time_zone)
 
 
 def _write(

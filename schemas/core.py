@@ -6,7 +6,7 @@ from schemas.complaints import COMPLAINTS
 from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
-from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.reference import CALENDAR, CLASS_PROFILES, TARIFFS, WEATHER_HOURS
 from schemas.register_readings import REGISTER_READINGS
 from schemas.table import Table
 
@@ -23,4 +23,5 @@ CORE: tuple[Table, ...] = (
     WEATHER_HOURS,
     CALENDAR,
     TARIFFS,
+    CLASS_PROFILES,
 )

@@ -1,4 +1,4 @@
-"""Reference data: calendar, weather, tariffs. None of them grows with customers."""
+"""Reference data: calendar, weather, tariffs, class profiles. None of them grows with customers."""
 
 from pyspark.sql.types import BooleanType
 
@@ -55,6 +55,29 @@ TARIFFS = Table(
         Column("tier_from_kwh", DOUBLE, "Annual energy from which the line's price holds, kWh; null = from 0"),
         Column("price_yuan", PRICE, "Energy price, yuan/kWh (the site's currency)"),
         Column("capacity_price_yuan", PRICE, "Capacity price, yuan per kVA and month; null = none"),
+        FLAGS,
+        *PROVENANCE,
+    ),
+    write="upsert",
+)
+
+# only the shape counts; of rows of several interval lengths those of the length which came last are the version, and
+# one which is not whole is not used
+CLASS_PROFILES = Table(
+    name="core.class_profiles",
+    comment="Load profiles of usage classes: an interval of a type of day in a version",
+    key=("usage_class", "valid_from", "day_type", "start_minute"),
+    columns=(
+        Column(
+            "usage_class",
+            STRING,
+            "Usage class (用电类别): large_industrial, general_commercial, agricultural, residential",
+        ),
+        Column("valid_from", DATE, "First local date of the version; it holds until a later one begins"),
+        Column("day_type", STRING, "working 工作日, other 非工作日 (weekends and holidays)"),
+        Column("start_minute", INT, "Begin of the interval, minutes after 00:00 on the clock"),
+        Column("interval_minutes", INT, "Length of the interval, minutes; the same throughout the day"),
+        Column("share", DOUBLE, "Share of the day's energy which falls into the interval, in any unit"),
         FLAGS,
         *PROVENANCE,
     ),

@@ -20,6 +20,7 @@ SECOND_DAY = date(2025, 6, 28)
 INGEST = (
     "ingest_calendar",
     "ingest_tariffs",
+    "ingest_class_profiles",
     "ingest_customers",
     "ingest_metering_points",
     "ingest_weather_hours",

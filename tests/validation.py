@@ -7,12 +7,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from expectations.validated_days import PATTERNS, VALIDATED_DAYS_SUITE
+from jobs.kernels.class_profiles import class_profiles
 from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
 from jobs.kernels.days_around import AROUND, days_around
 from jobs.kernels.tou_periods import tou_periods
 from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import Facts
+from jobs.transforms.class_profiles import profile_rows
 from jobs.transforms.customer_days import lines_of
 from jobs.transforms.day_context import (
     connections,
@@ -64,5 +66,6 @@ def with_validated(
     ).localCheckpoint()
     worked: Mapping[int, bool] = worked_dates(facts.calendar)
     curves = with_curves(judged.drop("_errors"), facts, profiles)
-    made = finished_days(curves, finish(worked, facts.time_zone), facts.time_zone)
+    classes, _ = class_profiles(profile_rows(facts.class_profiles), worked)
+    made = finished_days(curves, finish(worked, classes, facts.time_zone), facts.time_zone)
     return replace(facts, validated=made.select(*VALIDATED_DAYS.column_names).localCheckpoint())

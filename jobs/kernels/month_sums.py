@@ -8,7 +8,12 @@ import pyarrow.compute as pc
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-SUMMED = ("kwh", "kwh_sharp", "kwh_peak", "kwh_flat", "kwh_valley", "completeness", "estimated_share")
+# column of a day -> its sum
+SUMMED = {
+    **{name: name for name in ("kwh", "kwh_sharp", "kwh_peak", "kwh_flat", "kwh_valley")},
+    "completeness": "completeness_sum",
+    "estimated_share": "estimated_sum",
+}
 _MILLION = 1e6
 # partial sums are brought together when there are so many
 _MOST_PARTIAL = 200_000
@@ -19,7 +24,7 @@ MONTH_SUMS = pa.schema(
         ("month", pa.string()),
         ("days_known", pa.int64()),
         ("dates_with_row", pa.int64()),
-        *((name, pa.float64()) for name in SUMMED),
+        *((name, pa.float64()) for name in SUMMED.values()),
         ("peak_kw", pa.float64()),
         ("sum_check_failed_days", pa.int64()),
         ("days_known_at", pa.timestamp("us", tz="UTC")),
@@ -35,7 +40,7 @@ def month_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
     A batch is of days: customer_key, usage_date, `SUMMED`, peak_kw, sum_check, available_at; all batches together hold
     all days of a customer. days_known are dates with energy, dates_with_row all; a sum is null where nothing is known.
-    completeness and estimated_share are sums too. days_known_at is when the last of the days became known.
+    days_known_at is when the last of the days became known.
     """
     partial: list[pa.Table] = []
     waiting = 0
@@ -60,7 +65,7 @@ def _prepared(batch: pa.RecordBatch) -> pa.Table:
         "days_known": pc.is_valid(kwh).cast(pa.int64()),
         "dates_with_row": pa.array(np.ones(batch.num_rows, np.int64)),
         "sum_check_failed_days": is_failed.cast(pa.int64()),
-        **{name: _millionths(batch.column(name)) for name in SUMMED},
+        **{added: _millionths(batch.column(name)) for name, added in SUMMED.items()},
         "peak_kw": batch.column("peak_kw").cast(pa.float64()),
         "days_known_at": batch.column("available_at").cast(MONTH_SUMS.field("days_known_at").type),
     }
@@ -73,14 +78,14 @@ def _millionths(column: pa.Array) -> pa.Array:
 
 def _added(rows: pa.Table) -> pa.Table:
     """The rows of a key together."""
-    wanted = {**dict.fromkeys((*_COUNTS, *SUMMED), "sum"), **dict.fromkeys(_LATEST, "max")}
+    wanted = {**dict.fromkeys((*_COUNTS, *SUMMED.values()), "sum"), **dict.fromkeys(_LATEST, "max")}
     added = rows.group_by(_KEY, use_threads=False).aggregate(list(wanted.items()))
     return added.select([*_KEY, *(f"{name}_{how}" for name, how in wanted.items())]).rename_columns([*_KEY, *wanted])
 
 
 def _finished(months: pa.Table) -> pa.Table:
     columns = [
-        pc.divide(months.column(name).cast(pa.float64()), _MILLION) if name in SUMMED else months.column(name)
+        pc.divide(months.column(name).cast(pa.float64()), _MILLION) if name in SUMMED.values() else months.column(name)
         for name in MONTH_SUMS.names
     ]
     return pa.table(columns, schema=MONTH_SUMS)

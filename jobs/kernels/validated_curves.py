@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.kernels.arrow_numbers import floats, ints
+from jobs.kernels.class_profiles import ClassProfiles
 from jobs.kernels.clock import EPOCH, MINUTES_A_DAY, DayClock, day_clock, day_minutes
 from jobs.kernels.day_checks import grouped_curves
 from jobs.kernels.estimation import MeterDays, days_with_gaps, estimated
@@ -45,36 +46,40 @@ FINISHED = pa.schema(
         ("estimated_count", pa.int32()),
         ("missing_count", pa.int32()),
         ("estimate_sd_kwh", pa.float64()),
+        # when the profile of a usage class which has a part in the estimates was known
+        ("class_received_at", pa.timestamp("us", "UTC")),
     ]
 )
 
 
-def finished_days(worked: Mapping[int, bool], time_zone: str) -> Batches:
+def finished_days(worked: Mapping[int, bool], classes: ClassProfiles, time_zone: str) -> Batches:
     """A function from batches of flagged meter days to the same rows with `FINISHED` in the place of the curve.
 
     A row has read_date, interval_minutes, kwh, quality (null where nothing was sent), flags, register_kwh,
     dial_out_of_line, sum_verdict, the evidence named in the flags' rules, edge_before_kwh and edge_after_kwh (the
-    intervals beside the date), temperature_c of the date, and of the meter's profile: profile_minutes, profile_days,
-    usual_daily_kwh, usual_daily_spread_kwh, usual_max_kwh, per_degree, usual_temperature_c, and its curves working_kwh,
-    other_kwh, spread_kwh, which are not handed on.
+    intervals beside the date), usage_class, temperature_c of the date, and of the meter's profile: profile_minutes,
+    profile_days, usual_daily_kwh, usual_daily_spread_kwh, usual_max_kwh, per_degree, usual_temperature_c, and its
+    curves working_kwh, other_kwh, spread_kwh, which are not handed on.
     """
 
     def finish(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
-                yield _finished(batch, worked, time_zone)
+                yield _finished(batch, worked, classes, time_zone)
 
     return finish
 
 
-def _finished(batch: pa.RecordBatch, worked: Mapping[int, bool], time_zone: str) -> pa.RecordBatch:
+def _finished(
+    batch: pa.RecordBatch, worked: Mapping[int, bool], classes: ClassProfiles, time_zone: str
+) -> pa.RecordBatch:
     ordinals = batch.column("read_date").cast(pa.int32()).to_numpy().astype(np.int64) + EPOCH
     out = _Out.empty(batch.num_rows)
     flags = _Flags(batch.column("flags"))
-    for block in _blocks(batch, ordinals, time_zone):
+    for block in _blocks(batch, ordinals, classes, time_zone):
         _condemn(block, batch, flags)
         _spread_out(block, batch, flags, ordinals, worked)
-        _estimate(block, batch, ordinals, worked)
+        _estimate(block, batch, ordinals, worked, classes)
         out.put(block)
     kept = [name for name in batch.schema.names if name not in (*FINISHED.names, *CURVES)]
     fields = [batch.schema.field(name) for name in kept]
@@ -92,9 +97,11 @@ class _Block:
     kwh: Floats
     quality: Codes
     spread: Floats
+    # microseconds since 1970, 0 where no class profile was used
+    class_received: Ints
 
 
-def _blocks(batch: pa.RecordBatch, ordinals: Ints, time_zone: str) -> Iterator[_Block]:
+def _blocks(batch: pa.RecordBatch, ordinals: Ints, classes: ClassProfiles, time_zone: str) -> Iterator[_Block]:
     """The days of a batch by length; those of dates of other than 24 hours by date. Then those without a curve."""
     quality = {tuple(rows): codes for rows, codes, _ in grouped_curves(batch, "quality")}
     for rows, curve, minutes in grouped_curves(batch):
@@ -107,11 +114,11 @@ def _blocks(batch: pa.RecordBatch, ordinals: Ints, time_zone: str) -> Iterator[_
                 kwh=np.ascontiguousarray(curve[mine].T),
                 quality=np.ascontiguousarray(codes[mine].T).astype(np.int8),
                 spread=np.zeros(len(mine)),
+                class_received=np.zeros(len(mine), np.int64),
             )
-    profile_minutes = _ints(batch, "profile_minutes")
-    empty = (_lengths(batch.column("kwh")) == 0) & (profile_minutes > 0)
-    for minutes in np.unique(profile_minutes[empty]):
-        rows = np.flatnonzero(empty & (profile_minutes == minutes))
+    minutes_of = _lengths_without_curve(batch, ordinals, classes)
+    for minutes in np.unique(minutes_of[minutes_of > 0]):
+        rows = np.flatnonzero(minutes_of == minutes)
         for length in {day_minutes(int(day), time_zone) for day in np.unique(ordinals[rows])}:
             long = np.array([day_minutes(int(day), time_zone) == length for day in ordinals[rows]])
             points = length // int(minutes)
@@ -119,7 +126,19 @@ def _blocks(batch: pa.RecordBatch, ordinals: Ints, time_zone: str) -> Iterator[_
                 places = rows[long][mine]
                 shape = (points, len(places))
                 yield _Block(places, int(minutes), clock, np.full(shape, np.nan), np.zeros(shape, np.int8),
-                             np.zeros(len(places)))  # fmt: skip
+                             np.zeros(len(places)), np.zeros(len(places), np.int64))  # fmt: skip
+
+
+def _lengths_without_curve(batch: pa.RecordBatch, ordinals: Ints, classes: ClassProfiles) -> Ints:
+    """(rows,) of days of which nothing was sent: the length of the meter's intervals, 0 where nothing can be said.
+
+    Where the meter has none yet, the registers can be spread over the intervals of its usage class.
+    """
+    minutes = np.where(_lengths(batch.column("kwh")) == 0, _ints(batch, "profile_minutes"), -1)
+    new = np.flatnonzero((minutes == 0) & ~np.isnan(_register(batch)))
+    if new.size:
+        minutes[new] = classes.interval_minutes(batch.column("usage_class").take(pa.array(new)), ordinals[new])
+    return np.asarray(np.maximum(minutes, 0), dtype=np.int64)
 
 
 def _clocks(ordinals: Ints, points: int, minutes: int, time_zone: str) -> Iterator[tuple[Ints, DayClock]]:
@@ -205,7 +224,9 @@ def _own_profile(
     return np.where(is_worked, of_work, of_rest)
 
 
-def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapping[int, bool]) -> None:
+def _estimate(
+    block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapping[int, bool], classes: ClassProfiles
+) -> None:
     mine = days_with_gaps(block.kwh, block.clock.expected)
     if not mine.size:
         return
@@ -215,19 +236,22 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
         *(_floats(batch, name)[rows] for name in ("per_degree", "usual_temperature_c", "temperature_c"))
     )
     own = _own_profile(batch, rows, block, ordinals, worked) * warmth
-    register = np.where(_ints(batch, "dial_out_of_line") == 0, _floats(batch, "register_kwh"), np.nan)
+    of_class, received = np.full(own.shape, np.nan), np.zeros(len(mine), np.int64)
+    if not fits.all():
+        names = batch.column("usage_class").take(pa.array(rows[~fits]))
+        of_class[:, ~fits], received[~fits] = classes.shapes(names, ordinals[rows[~fits]], block.clock)
     made = estimated(
         MeterDays(
             kwh=block.kwh[:, mine],
             interval_minutes=block.minutes,
             expected=block.clock.expected,
-            register_kwh=register[rows],
+            register_kwh=_register(batch)[rows],
             own=own,
             spread=_curves(batch, "spread_kwh", rows, fits, block),
             daily_kwh=_floats(batch, "usual_daily_kwh")[rows] * warmth,
             daily_spread_kwh=_floats(batch, "usual_daily_spread_kwh")[rows],
             highest_kwh=_floats(batch, "usual_max_kwh")[rows],
-            class_shape=np.full(own.shape, np.nan),
+            class_shape=of_class,
             before=_floats(batch, "edge_before_kwh")[rows],
             after=_floats(batch, "edge_after_kwh")[rows],
         )
@@ -236,6 +260,12 @@ def _estimate(block: _Block, batch: pa.RecordBatch, ordinals: Ints, worked: Mapp
     block.kwh[:, mine] = np.where(filled, made.kwh, block.kwh[:, mine])
     block.quality[:, mine] = np.where(filled, made.code, block.quality[:, mine])
     block.spread[mine] = np.nan_to_num(made.energy_spread_kwh)
+    block.class_received[mine] = np.where(filled.any(axis=0), received, 0)
+
+
+def _register(batch: pa.RecordBatch) -> Floats:
+    """(rows,) what the registers counted on the date, NaN where they do not tell."""
+    return np.where(_ints(batch, "dial_out_of_line") == 0, _floats(batch, "register_kwh"), np.nan)
 
 
 def _curves(batch: pa.RecordBatch, name: str, rows: Ints, fits: Bools, block: _Block) -> Floats:
@@ -268,15 +298,17 @@ class _Out:
     parts: list[tuple[Ints, Floats, Codes]]
     minutes: Ints
     spread: Floats
+    class_received: Ints
 
     @classmethod
     def empty(cls, rows: int) -> "_Out":
-        return cls([], np.zeros(rows, np.int64), np.zeros(rows))
+        return cls([], np.zeros(rows, np.int64), np.zeros(rows), np.zeros(rows, np.int64))
 
     def put(self, block: _Block) -> None:
         self.parts.append((block.rows, block.kwh.T, block.quality.T))
         self.minutes[block.rows] = block.minutes
         self.spread[block.rows] = block.spread
+        self.class_received[block.rows] = block.class_received
 
     def arrays(self) -> list[pa.Array]:
         """In the order of FINISHED; everything null, and the counts zero, of a row of which nothing is known."""
@@ -303,4 +335,5 @@ class _Out:
             pa.array(total, mask=counts[0] + counts[1] == 0),
             *(pa.array(count) for count in counts),
             pa.array(np.round(self.spread, _DECIMALS)),
+            pa.array(self.class_received, mask=self.class_received == 0).cast(FINISHED.field("class_received_at").type),
         ]

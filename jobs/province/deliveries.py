@@ -33,6 +33,7 @@ _MINUTES = {
     "weather_hours": 5,
     "calendar": 1,
     "tariffs": 3,
+    "class_profiles": 4,
 }
 FEEDS = tuple(_MINUTES)
 # values below 20 kWh are looked up: the text of a curve is then a gather, which is ten times faster than formatting

@@ -24,7 +24,7 @@ def net_kwh(chunk: Chunk, plan: Plan, day: date) -> Floats:
     """(points, 96) primary kWh of a date before any meter rounds it; below zero where a roof feeds in."""
     points, ordinal = chunk.points, day.toordinal()
     usage = chunk.customers.usage_class[points.customer]
-    shape = _shape(chunk, day)
+    shape = relative_power(chunk, day)
     occupied = np.where(plan.is_on("vacation", ordinal), 0.12, 1.0)
     level = points.mean_kw * occupied * _day_factor(chunk, ordinal) * _holiday_factor(usage, day)
     warm = _temperatures(chunk.seed, day)[chunk.customers.prefecture[points.customer]]
@@ -57,7 +57,7 @@ def outages(chunk: Chunk, ordinal: int) -> list[tuple[Bools, int, int]]:
     return found
 
 
-def _shape(chunk: Chunk, day: date) -> npt.NDArray[np.float32]:
+def relative_power(chunk: Chunk, day: date) -> npt.NDArray[np.float32]:
     """(points, 96) power relative to the mean of the point's year: two profiles blended, moved in time."""
     points, values = chunk.points, load_profiles().values
     days = np.array([calendar_days.profile_day(day, offset) for offset in range(-2, 3)], dtype=np.int64)

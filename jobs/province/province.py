@@ -11,6 +11,8 @@ from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
+from jobs.province.class_profiles import HEADER as CLASS_PROFILE_HEADER
+from jobs.province.class_profiles import class_profile_rows
 from jobs.province.deliveries import FEEDS, Delivery, csv_rows, received_at
 from jobs.province.draws import draw
 from jobs.province.groups import Written, customers_up_to, group_count, write_group
@@ -103,6 +105,7 @@ def _write_reference(run: Run, deliveries: Mapping[str, Delivery]) -> None:
     }
     if run.initial:
         tables["tariffs"] = (TARIFF_HEADER, tariff_rows(start))
+        tables["class_profiles"] = (CLASS_PROFILE_HEADER, class_profile_rows(run.seed, start))
         tables["calendar"] = (CALENDAR_HEADER, calendar_rows(run.start, run.last + _CALENDAR_AHEAD))
     elif last.day == 1:
         # the calendar of the month which comes into sight

@@ -17,7 +17,7 @@ WAIT_SECONDS = 10.0
 
 # a job's verb says where it writes; every other one writes to the lake
 _PRINTS_ONLY = ("report", "show")
-_WRITES_LANDING = ("generate", "prepare")
+_WRITES_LANDING = ("generate", "prepare", "derive")
 
 
 def written_root(job: str, settings: Settings) -> tuple[Path, str] | None:

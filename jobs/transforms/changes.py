@@ -19,7 +19,7 @@ from schemas import Table
 from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
 from schemas.metering_points import METERING_POINTS
-from schemas.reference import CALENDAR, TARIFFS, WEATHER_HOURS
+from schemas.reference import CALENDAR, CLASS_PROFILES, TARIFFS, WEATHER_HOURS
 from schemas.register_readings import REGISTER_READINGS
 from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 from schemas.versions import VERSIONS
@@ -57,6 +57,7 @@ class Facts:
     customers: DataFrame
     customers_before: DataFrame
     tariffs: DataFrame
+    class_profiles: DataFrame
     weather: DataFrame
     calendar: DataFrame
     time_zone: str
@@ -77,6 +78,7 @@ class Facts:
             customers=read(CUSTOMERS),
             customers_before=read(VERSIONS[CUSTOMERS.name]),
             tariffs=read(TARIFFS),
+            class_profiles=read(CLASS_PROFILES),
             weather=read(WEATHER_HOURS),
             calendar=read(CALENDAR),
             time_zone=time_zone,
@@ -167,6 +169,8 @@ _ON_POINT = (
     "county",
     "prefecture",
 )
+# what a row of a customer says that its meters' days depend on
+_TERMS = ("tariff_code", "usage_class", "contract_capacity_kva")
 # before any reading
 _ALWAYS = "0001-01-01"
 
@@ -246,11 +250,13 @@ OF_METERS = ("metering_points", "customers", "tariffs")
 OF_READINGS = ("validated_days", "meter_days", "register_readings")
 # a row of these feeds changes many days
 FAR_REACHING = (*OF_METERS, "calendar")
+# a row of these feeds concerns meters whose number it does not tell
+_OF_EVERYBODY = ("calendar", "class_profiles")
 
 
 def rows_touched(changes: Sequence[Change]) -> int | None:
     """How many rows the deliveries brought; None where one does not say or cancels others, or concerns everybody."""
-    tells = all(change.rows and change.feed != "calendar" and not change.cancels for change in changes)
+    tells = all(change.rows and change.feed not in _OF_EVERYBODY and not change.cancels for change in changes)
     return sum(change.rows for change in changes) if tells else None
 
 
@@ -287,8 +293,8 @@ def meters_since(touched: Touched, facts: Facts) -> DataFrame:
     """A meter and the date (meter_id, since) from which master data changed something about its energy.
 
     A new or corrected row of a metering point concerns all meters that the point has or had, from its `installed_from`
-    on, or from the end of the installation where only that was corrected; a new tariff of a customer, and a new version
-    of a tariff, concern the meters of those who have it, from their installation on.
+    on, or from the end of the installation where only that was corrected; new terms of a customer (tariff, usage class,
+    capacity), and a new version of a tariff, concern the meters of those who have them, from their installation on.
     """
     held = ever_at_point(touched, facts)
     parts = []
@@ -296,7 +302,7 @@ def meters_since(touched: Touched, facts: Facts) -> DataFrame:
         dated = _points_changed(touched.of("metering_points"), facts)
         parts.append(held.join(dated, on="point_id", how="inner").select("meter_id", "since"))
     if touched.has("customers"):
-        parts.append(_meters_of(_tariffs_changed(touched, facts), held))
+        parts.append(_meters_of(_terms_changed(touched, facts), held))
     if touched.has("tariffs"):
         new = touched.of("tariffs")
         lines = new.concerned(facts.tariffs, lambda: facts.before(TARIFFS), "tariff_code", "valid_from")
@@ -356,25 +362,24 @@ def _meters_of(customers: DataFrame, points: DataFrame) -> DataFrame:
     return points.join(customers, on="customer_key", how="inner").select("meter_id", since)
 
 
-def _tariffs_changed(touched: Touched, facts: Facts) -> DataFrame:
-    """A customer and the date (customer_key, since) from which it has another tariff than it had, or was said to have.
+def _terms_changed(touched: Touched, facts: Facts) -> DataFrame:
+    """A customer and the date (customer_key, since) from which it has other terms than it had, or was said to have.
 
-    The first tariff known of a customer also holds before it.
+    The first terms known of a customer also hold before them.
     """
     order = Window.partitionBy("customer_key").orderBy("valid_from")
+    terms = F.struct(*_TERMS).alias("terms")
     said_before = facts.customers_before.groupBy("customer_key", "valid_from").agg(
-        F.collect_set("tariff_code").alias("tariffs_said")
+        F.collect_set(terms).alias("terms_said")
     )
-    rows = facts.customers.select(
-        "customer_key",
-        "valid_from",
-        "tariff_code",
-        "delivery_id",
-        F.lag("tariff_code").over(order).alias("tariff_before"),
-        (F.row_number().over(order) == 1).alias("is_first"),
-    ).join(said_before, on=["customer_key", "valid_from"], how="left")
-    is_other = ~F.col("tariff_code").eqNullSafe(F.col("tariff_before"))
-    was_other = F.coalesce(F.exists("tariffs_said", lambda code: code != F.col("tariff_code")), F.lit(False))
+    rows = (
+        facts.customers.select("customer_key", "valid_from", "delivery_id", terms)
+        .withColumn("terms_before", F.lag("terms").over(order))
+        .withColumn("is_first", F.row_number().over(order) == 1)
+        .join(said_before, on=["customer_key", "valid_from"], how="left")
+    )
+    is_other = ~F.col("terms").eqNullSafe(F.col("terms_before"))
+    was_other = F.coalesce(F.exists("terms_said", lambda said: ~said.eqNullSafe(F.col("terms"))), F.lit(False))
     since = F.when(F.col("is_first"), F.lit(_ALWAYS).cast("date")).otherwise(F.col("valid_from"))
     new = touched.of("customers").rows(rows)
     changed = new.where(is_other | was_other).select("customer_key", since.alias("since"))

@@ -1,16 +1,16 @@
 """features.customer_months: a customer and a month, meter, bill, payment and complaint facts side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.window import Window
 
-from jobs.kernels.month_sums import MONTH_SUMS, SUMMED, month_sums
 from jobs.transforms.changes import (
     DAY_FEEDS,
     OF_METERS,
@@ -40,6 +40,12 @@ MONTH_FEEDS = (*DAY_FEEDS, "bills", "payments", "complaints")
 HEATING_BASE_C, COOLING_BASE_C = 18.0, 26.0
 
 _MONTH = "yyyy-MM"
+
+Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+# what of a day its month is made of
+_OF_DAY = ("customer_key", "usage_date", "kwh", "kwh_sharp", "kwh_peak", "kwh_flat", "kwh_valley", "peak_kw",
+           "completeness", "estimated_share", "sum_check", "available_at")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -204,14 +210,15 @@ def _local_month(instant: str, time_zone: str) -> Column:
 # -- what they hold ---------------------------------------------------------------------------------------------------
 
 
-def customer_months(keys: DataFrame, facts: MonthFacts) -> DataFrame:
+def customer_months(keys: DataFrame, facts: MonthFacts, add_up: Batches, sums: pa.Schema) -> DataFrame:
     """A customer and a month of `keys` of which a day, a bill or a contact is known.
 
-    Expected are all dates of the month on which the customer has a meter.
+    `add_up` adds up the days of a customer to `sums`. Expected are all dates of the month on which the customer has a
+    meter.
     """
     joined = (
         keys.join(expected_dates(keys, facts.points), on=["customer_key", "month"], how="left")
-        .join(usage_by_month(facts.days), on=["customer_key", "month"], how="left")
+        .join(usage_by_month(facts.days, add_up, sums), on=["customer_key", "month"], how="left")
         .join(bills_by_month(facts.bills, facts.payments), on=["customer_key", "month"], how="left")
         .join(contacts_by_month(facts.complaints, facts.time_zone), on=["customer_key", "month"], how="left")
         .join(F.broadcast(degree_days(facts.weather, facts.time_zone)), on=["prefecture", "month"], how="left")
@@ -234,14 +241,12 @@ def customer_months(keys: DataFrame, facts: MonthFacts) -> DataFrame:
     )
 
 
-def usage_by_month(days: DataFrame) -> DataFrame:
-    """A customer and a month: energy, peak and completeness of its days.
+def usage_by_month(days: DataFrame, add_up: Batches, sums: pa.Schema) -> DataFrame:
+    """A customer and a month: energy, peak and completeness of its days, as `sums` which `add_up` makes of them.
 
     Added up by the workers: as one aggregate of Spark it is too much code to be compiled.
     """
-    names = ("customer_key", "usage_date", *SUMMED, "peak_kw", "sum_check", "available_at")
-    added = days.select(*names).repartition("customer_key").mapInArrow(month_sums, from_arrow_schema(MONTH_SUMS))
-    return added.withColumnsRenamed({"completeness": "completeness_sum", "estimated_share": "estimated_sum"})
+    return days.select(*_OF_DAY).repartition("customer_key").mapInArrow(add_up, from_arrow_schema(sums))
 
 
 def expected_dates(keys: DataFrame, points: DataFrame) -> DataFrame:

@@ -7,10 +7,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
-from pyspark.sql.window import Window
 
 from jobs.transforms.changes import Facts
-from jobs.transforms.metering import customer_periods
 from jobs.transforms.weather import daily_weather
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -125,39 +123,39 @@ def _week() -> Column:
 
 
 def connections(facts: Facts) -> DataFrame:
-    """A meter with the list of its connections: from, until, multiplier, feeder and contract capacity."""
-    latest = Window.partitionBy("customer_key").orderBy(F.desc("valid_from"))
-    capacity = (
-        customer_periods(facts.customers)
-        .withColumn("nth", F.row_number().over(latest))
-        .where("nth = 1")
-        .select("customer_key", F.col("contract_capacity_kva").alias("capacity_kva"), "usage_class")
-    )
+    """A meter with the list of its connections: from, until, multiplier, feeder, and its customer's terms."""
+    term = F.struct("valid_from", F.col("contract_capacity_kva").alias("capacity_kva"), "usage_class")
+    terms = facts.customers.groupBy("customer_key").agg(F.array_sort(F.collect_list(term)).alias("terms"))
     connection = F.struct(
         "starts_on",
         F.when(F.col("is_swapped_out"), F.date_add("ends_on", 1)).otherwise(F.col("ends_on")).alias("until"),
         "multiplier",
         "feeder_id",
         "prefecture",
-        "capacity_kva",
-        "usage_class",
         "point_received_at",
+        "terms",
     )
     return (
-        facts.periods.join(capacity, "customer_key", "left")
+        facts.periods.join(terms, "customer_key", "left")
         .groupBy("meter_id")
         .agg(F.array_sort(F.collect_list(connection)).alias("connections"))
     )
 
 
 def with_connection(days: DataFrame, held: DataFrame) -> DataFrame:
-    """Grain of `days`: adds the connection (of `connections`) which holds on the date; of two on a move the later."""
+    """Grain of `days`: adds the connection (of `connections`) which holds on the date; of two on a move the later.
+
+    With its customer's capacity_kva and usage_class on the date; the first ones known also hold before them.
+    """
     holding = "filter(connections, c -> c.starts_on <= read_date AND read_date < c.until)"
+    valid = "filter(terms, t -> t.valid_from <= read_date)"
     return (
         days.join(held, "meter_id", "left")
         .withColumn("connection", F.expr(f"get({holding}, size({holding}) - 1)"))
         .drop("connections")
         .select("*", "connection.*")
-        .drop("connection")
+        .withColumn("term", F.expr(f"coalesce(get({valid}, size({valid}) - 1), get(terms, 0))"))
+        .select("*", "term.capacity_kva", "term.usage_class")
+        .drop("connection", "terms", "term")
         .withColumn("multiplier", F.coalesce("multiplier", F.lit(1.0)))
     )

@@ -13,13 +13,21 @@ from jobs.transforms.changes import Facts, Touched, calendar_dates, metered_date
 from jobs.transforms.day_context import METER_DAY, PROFILE_CURVES
 from jobs.transforms.meter_profiles import PAST_DAYS
 from jobs.transforms.metering import holds_on
+from schemas.common import INSTANT
 from schemas.validated_days import VALIDATED_DAYS
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 # the feeds on which a validated meter day depends
 VALIDATION_FEEDS = (
-    *("meter_days", "register_readings", "metering_points", "customers", "tariffs", "calendar", "weather_hours"),
+    "meter_days",
+    "register_readings",
+    "metering_points",
+    "customers",
+    "tariffs",
+    "calendar",
+    "weather_hours",
+    "class_profiles",
 )
 
 
@@ -70,7 +78,8 @@ def days_to_validate(
     fresh: Sequence[date],
     direct: DataFrame,
     since: DaysSince | None,
-    told: Sequence[date],
+    told: Sequence[date] = (),
+    of_classes: DataFrame | None = None,
 ) -> DataFrame:
     """A meter and a date (meter_id, read_date) of `dates` which depends on the new deliveries.
 
@@ -78,7 +87,8 @@ def days_to_validate(
     reading; days of meters whose master data changed; and of the days that are not settled by their own curve and
     registers those beside a new reading, those of which it is the past, and those it can be mistaken for; and of those
     with a gap the ones which rest on dates (`told`) of which calendar or weather say something new. `direct` are
-    `days_read`, worked out, as they are looked at often; `since` tells of changed master data.
+    `days_read`, worked out, as they are looked at often; `since` tells of changed master data, `of_classes`
+    (meter_id, read_date) of days whose class profile is another.
     """
     parts = [expected_days(facts.periods, _dates(facts, fresh)).select(*METER_DAY), direct]
     if since is not None:
@@ -87,6 +97,8 @@ def days_to_validate(
         held = facts.validated.where(F.col("read_date").isin(list(since.dates)))
         known = held.select(*METER_DAY).unionByName(expected.select(*METER_DAY))
         parts.append(known.join(meters, "meter_id").where("read_date >= since").select(*METER_DAY))
+    if of_classes is not None:
+        parts.append(of_classes.select(*METER_DAY))
     if touched.has("calendar"):
         said = calendar_dates(touched, facts, max(dates)).withColumnRenamed("usage_date", "read_date")
         parts.append(expected_days(facts.periods, said).select(*METER_DAY))
@@ -222,6 +234,8 @@ def with_patterns(days: DataFrame, patterns: Sequence[tuple[str, str]]) -> DataF
 
 FINISHED = ("interval_minutes", "kwh", "quality", "total_kwh", "measured_count", "estimated_count", "missing_count",
             "estimate_sd_kwh")  # fmt: skip
+# when the class profile by which a day was estimated was known; of the table it is a part of available_at
+_CLASS_RECEIVED = StructField("class_received_at", INSTANT)
 
 
 def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFrame:
@@ -233,20 +247,22 @@ def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFr
     rows = flagged.withColumn("flags", F.col("found_flags")).drop("found_flags")
     is_whole = F.coalesce((F.size("flags") == 0) & (F.col("missing_count") == 0), F.lit(False))
     kept = [field for field in rows.schema.fields if field.name not in (*FINISHED, *PROFILE_CURVES)]
-    result = StructType([*kept, *(StructField(name, VALIDATED_DAYS.type_of(name)) for name in FINISHED)])
+    made = (StructField(name, VALIDATED_DAYS.type_of(name)) for name in FINISHED)
+    result = StructType([*kept, *made, _CLASS_RECEIVED])
     mended = rows.where(~is_whole).mapInArrow(finish, result)
-    as_sent = rows.where(is_whole).withColumns(
-        {"estimate_sd_kwh": F.lit(0.0), "weather_received_at": F.lit(None).cast("timestamp")}
-    ).select(*result.names)  # fmt: skip
+    never = F.lit(None).cast(INSTANT)
+    unestimated = {"estimate_sd_kwh": F.lit(0.0), _CLASS_RECEIVED.name: never, "weather_received_at": never}
+    as_sent = rows.where(is_whole).withColumns(unestimated).select(*result.names)
     # an estimate made without any reading of the date is known when the date has ended
     ended = F.to_utc_timestamp(F.date_add("read_date", 1).cast("timestamp"), time_zone)
+    # what an estimate rests on beside readings
+    of_estimate = ("weather_received_at", _CLASS_RECEIVED.name)
+    known_at = F.greatest("received_at", "register_received_at", "point_received_at", *of_estimate)
     delivered = F.coalesce("delivered_flags", F.array().cast("array<string>"))
     return as_sent.unionByName(mended).withColumns(
         {
             "flags": F.array_sort(F.array_distinct(F.concat(delivered, "flags"))),
-            "available_at": F.coalesce(
-                F.greatest("received_at", "register_received_at", "point_received_at", "weather_received_at"), ended
-            ),
+            "available_at": F.coalesce(known_at, ended),
         }
     )
 

@@ -43,7 +43,7 @@ def test_a_month_counts_its_days_and_adds_up_what_is_known() -> None:
     assert set(found) == {("k1", "2025-06"), ("k1", "2025-07"), ("k2", "2025-06")}
     june = found["k1", "2025-06"]
     assert (june["days_known"], june["dates_with_row"], june["sum_check_failed_days"]) == (2, 2, 1)
-    assert (june["kwh"], june["kwh_peak"], june["completeness"], june["peak_kw"]) == (3.75, 0.5, 1.5, 2.0)
+    assert (june["kwh"], june["kwh_peak"], june["completeness_sum"], june["peak_kw"]) == (3.75, 0.5, 1.5, 2.0)
     # nothing is known of a period of which no day says anything
     assert june["kwh_valley"] is None
     july = found["k1", "2025-07"]

@@ -168,3 +168,24 @@ def test_other_faults_on_a_later_day_leave_meters_their_history(new_province):
     clean_later.day(TENTH, {})
     assert clean_later.rows("register_readings", TENTH) == province.rows("register_readings", TENTH)
     assert len(clean_later.faults("spike")) < len(province.faults("spike"))
+
+
+def test_class_profiles_come_with_the_initial_load_and_are_nobodys_own(new_province):
+    small, large = new_province(40), new_province(60)
+    small.load(NINTH, TENTH, {})
+    large.load(NINTH, TENTH)
+    rows = small.rows("class_profiles")
+    assert rows == large.rows("class_profiles")
+    assert "class_profiles" not in small.day("2025-07-01").rows
+    by_profile = {}
+    for row in rows:
+        assert row["生效日期"] == "2024-01-01"
+        by_profile.setdefault((row["用电类别"], row["日类型"]), []).append(float(row["份额"]))
+    assert len(by_profile) == 2 * 4
+    for shares in by_profile.values():
+        assert len(shares) == 96
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+    night, noon, evening = slice(8, 16), slice(40, 48), slice(76, 84)
+    home, shops = by_profile["居民", "工作日"], by_profile["一般工商业", "工作日"]
+    assert sum(home[evening]) > sum(home[noon]) > sum(home[night])
+    assert sum(shops[noon]) > 1.5 * sum(shops[evening])

@@ -25,12 +25,13 @@ DRAWN = {
         p3       | 2024-01-01     |              | m3       |              | North      | kind corrected  | district
         """,
     CUSTOMERS.name: """
-        customer_key | valid_from | tariff_code | delivery_id
-        c1           | 2024-01-01 | T           | old
-        c1           | 2025-06-02 | U           | tariff changed
-        c2           | 2024-01-01 | T           | first tariff
-        c2           | 2025-06-02 | T           | tariff taken back
-        c1           | 2025-06-03 | U           | phone changed
+        customer_key | valid_from | tariff_code | delivery_id       | usage_class
+        c1           | 2024-01-01 | T           | old               |
+        c1           | 2025-06-02 | U           | tariff changed    |
+        c2           | 2024-01-01 | T           | first tariff      |
+        c2           | 2025-06-02 | T           | tariff taken back |
+        c1           | 2025-06-03 | U           | phone changed     |
+        c2           | 2025-06-03 | T           | class changed     | residential
         """,
     VERSIONS[METERING_POINTS.name].name: """
         point_id | installed_from | meter_id | customer_key | prefecture | received_at | replaced_by     | point_kind
@@ -93,6 +94,7 @@ def facts(spark: SparkSession) -> Facts:
     [
         ("customers", "tariff changed", {("c1", 2), ("c1", 3)}),
         ("customers", "phone changed", set()),
+        ("customers", "class changed", {("c2", 3)}),
         ("tariffs", "prices", {("c1", 3), ("c2", 3)}),
         # the customer from whom a point was taken away is looked at as well
         ("metering_points", "owner corrected", {("c1", 1), ("c1", 2), ("c1", 3), ("c9", 1), ("c9", 2), ("c9", 3)}),

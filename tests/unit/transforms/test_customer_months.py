@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.kernels.month_sums import MONTH_SUMS, month_sums
 from jobs.transforms.changes import Delivered, Facts, Touched
 from jobs.transforms.customer_months import MonthFacts, customer_months, customer_months_touched, months_of
 from schemas import Table
@@ -88,7 +89,7 @@ def facts(spark: SparkSession) -> MonthFacts:
 @pytest.fixture(scope="module")
 def months(spark: SparkSession, facts: MonthFacts) -> DataFrame:
     keys = spark.createDataFrame([("c1", "2025-06"), ("c2", "2025-06"), ("new", "2025-06")], KEYS)
-    return customer_months(keys, facts.of_months(months_of(keys))).cache()
+    return customer_months(keys, facts.of_months(months_of(keys)), month_sums, MONTH_SUMS).cache()
 
 
 def test_a_month_adds_up_its_days_and_expects_all_dates_with_a_meter(months: DataFrame) -> None:
