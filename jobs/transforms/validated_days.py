@@ -251,13 +251,13 @@ def finished_days(flagged: DataFrame, finish: Batches, time_zone: str) -> DataFr
     result = StructType([*kept, *made, _CLASS_RECEIVED])
     mended = rows.where(~is_whole).mapInArrow(finish, result)
     never = F.lit(None).cast(INSTANT)
-    unestimated = {"estimate_sd_kwh": F.lit(0.0), _CLASS_RECEIVED.name: never, "weather_received_at": never}
+    unestimated = {"estimate_sd_kwh": F.lit(0.0), _CLASS_RECEIVED.name: never}
     as_sent = rows.where(is_whole).withColumns(unestimated).select(*result.names)
     # an estimate made without any reading of the date is known when the date has ended
     ended = F.to_utc_timestamp(F.date_add("read_date", 1).cast("timestamp"), time_zone)
-    # what an estimate rests on beside readings
-    of_estimate = ("weather_received_at", _CLASS_RECEIVED.name)
-    known_at = F.greatest("received_at", "register_received_at", "point_received_at", *of_estimate)
+    # weather has a say where the meter's own profile, which answers to it, fills a gap
+    of_weather = F.when(F.expr("estimated_count > 0 AND per_degree IS NOT NULL"), F.col("weather_received_at"))
+    known_at = F.greatest("received_at", "register_received_at", "point_received_at", of_weather, _CLASS_RECEIVED.name)
     delivered = F.coalesce("delivered_flags", F.array().cast("array<string>"))
     return as_sent.unionByName(mended).withColumns(
         {
