@@ -17,6 +17,8 @@ Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 # an interval of the day that nobody measured; a day of which nothing is known has no intervals
 _HAS_GAPS = "missing_count > 0 OR estimated_count > 0 OR interval_minutes IS NULL"
+# of a day without intervals a class gives the shape where registers, or a few days of past, give the level
+_HAS_LEVEL = "interval_minutes IS NOT NULL OR register_kwh IS NOT NULL OR usual_daily_kwh IS NOT NULL"
 
 
 def profile_rows(profiles: DataFrame) -> list[dict[str, Any]]:
@@ -53,9 +55,9 @@ def days_of_classes(
     of_class = F.broadcast(spark.createDataFrame(list(class_dates), "usage_class string, read_date date"))
     dates = sorted({day for _, day in class_dates})
     held = facts.validated.where(F.col("read_date").isin(dates)).where(_HAS_GAPS)
-    days = with_connection(held.select(*METER_DAY, "interval_minutes"), connections(facts))
+    days = with_connection(held.select(*METER_DAY, "interval_minutes", "register_kwh"), connections(facts))
     has_past = f"profile_days >= {fewest_days} AND profile_minutes = interval_minutes"
-    without = with_usual(days, profiles).where(f"NOT coalesce({has_past}, false)")
+    without = with_usual(days, profiles).where(f"NOT coalesce({has_past}, false)").where(_HAS_LEVEL)
     return without.join(of_class, ["usage_class", "read_date"], "left_semi").select(*METER_DAY)
 
 
