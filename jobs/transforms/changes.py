@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.transforms.metering import NEVER, holds_on, meter_periods
+from jobs.transforms.weather import weather_around
 from schemas import Table
 from schemas.customers import CUSTOMERS
 from schemas.meter_days import METER_DAYS
@@ -113,15 +114,12 @@ class Facts:
             nothing = {name: getattr(self, name).limit(0) for name in ("meter_days", "validated", "readings")}
             return replace(self, **nothing)
         before = {day - timedelta(days=1) for day in wanted}
-        hour = F.col("hour_at")
-        # wide enough for any time zone
-        first, last = (wanted[0] - timedelta(days=1), wanted[-1] + timedelta(days=2))
         return replace(
             self,
             meter_days=self.meter_days.where(F.col("read_date").isin(wanted)),
             validated=self.validated.where(F.col("read_date").isin(wanted)),
             readings=self.readings.where(F.col("read_date").isin(sorted({*wanted, *before}))),
-            weather=self.weather.where((hour >= F.lit(first)) & (hour < F.lit(last))),
+            weather=weather_around(self.weather, wanted),
             calendar=self.calendar.where(F.col("calendar_date").isin(wanted)),
         )
 

@@ -11,12 +11,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.transforms.changes import Facts, Touched
 from jobs.transforms.day_context import METER_DAY, connections, with_connection, with_usual
+from jobs.transforms.validated_days import HAS_GAP
 from schemas.reference import CLASS_PROFILES
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 # an interval of the day that nobody measured; a day of which nothing is known has no intervals
-_HAS_GAPS = "missing_count > 0 OR estimated_count > 0 OR interval_minutes IS NULL"
+_HAS_GAPS = f"{HAS_GAP} OR interval_minutes IS NULL"
 # of a day without intervals a class gives the shape where registers, or a few days of past, give the level
 _HAS_LEVEL = "interval_minutes IS NOT NULL OR register_kwh IS NOT NULL OR usual_daily_kwh IS NOT NULL"
 

@@ -25,7 +25,7 @@ from jobs.transforms.changes import (
     weather_dates,
 )
 from jobs.transforms.metering import meter_periods
-from jobs.transforms.weather import daily_weather
+from jobs.transforms.weather import daily_weather, weather_around
 from schemas import Table
 from schemas.bills import BILLS, PAYMENTS
 from schemas.complaints import COMPLAINTS
@@ -92,7 +92,7 @@ class MonthFacts:
             self,
             days=self.days.where(in_months),
             complaints=self.complaints.where((F.col("accepted_at") >= begins) & (F.col("accepted_at") < ends)),
-            weather=self.weather.where((F.col("hour_at") >= begins) & (F.col("hour_at") < ends)),
+            weather=weather_around(self.weather, [*firsts, *lasts]),
         )
 
 

@@ -47,7 +47,7 @@ def _expected(held: DataFrame) -> DataFrame:
 # what is held of a day tells whether anything beside its own curve and registers has a say in it
 _RESTS_ON_OTHERS = "size(flags) > 0 OR missing_count > 0 OR estimated_count > 0 OR sum_gap_kwh IS NULL"
 # what calendar and weather have a say in
-_HAS_GAP = "missing_count > 0 OR estimated_count > 0"
+HAS_GAP = "missing_count > 0 OR estimated_count > 0"
 
 
 def all_days(facts: Facts, dates: Sequence[date]) -> DataFrame:
@@ -107,7 +107,7 @@ def days_to_validate(
     parts.append(unsettled.join(_beside(direct, max(dates)), METER_DAY, "left_semi").select(*METER_DAY))
     parts.append(_mistakable(unsettled, direct))
     if resting := sorted(dates_resting_on(told) & set(dates)):
-        with_gap = facts.validated.where(F.col("read_date").isin(resting)).where(_HAS_GAP)
+        with_gap = facts.validated.where(F.col("read_date").isin(resting)).where(HAS_GAP)
         parts.append(with_gap.select(*METER_DAY))
     return union_of(parts).join(F.broadcast(_dates(facts, dates)), "read_date", "left_semi").distinct()
 
