@@ -85,6 +85,7 @@ setup(
         "typer>=0.20",
         "rich>=14",
         "cryptography>=46",
+        "datafusion>=55",
         "deltalake>=1.6.6",
         "tenacity>=9",
         "filelock>=3.20",

@@ -3,10 +3,11 @@
 Generates a province with one day of history and the deliveries of the next day into `.wattlake/bench`, and loads its
 master data and its first day. For each length of history the files of that day are then made part of the table under
 the dates before as well, and the second day's curves are timed from landing to the merged table: read, judged against
-all rules, staged, quarantined, appended, late rows merged, reconciled. Beside the day's own delivery comes one of late
-rows: as many as 2 % of the meters, spread over the 30 days before. At the longest history the day is also timed without
-the late rows. A run which is not counted comes before all others, as a new JVM is slow. In the same run and on the same
-files, DuckDB parses and writes the arrays to Parquet, and does nothing else. Prints a table for `docs/performance.md`.
+all rules, staged, quarantined, appended, merged with what is held, reconciled. Beside the day's own delivery comes one
+of late rows: of 2 % of the meters, which were missing before, spread over the 30 days before. At the longest history
+the day is also timed with as many corrections of rows which are held instead, and with the day's own delivery alone. A
+run which is not counted comes before all others, as a new JVM is slow. In the same run and on the same files, DuckDB
+parses and writes the arrays to Parquet, and does nothing else. Prints a table for `docs/performance.md`.
 """
 
 import hashlib
@@ -40,9 +41,10 @@ ENV = "bench"
 FIRST_DAY = date(2025, 6, 26)
 SECOND_DAY = FIRST_DAY + timedelta(days=1)
 POINTS = 96
-# one row of so many is delivered once more as a late one, of a day of those before
-LATE_ONE_IN = 50
-LATE_DAYS = 30
+# one meter of so many is delivered late, and as many are corrected, on one of so many dates before
+ONE_IN = 50
+MOST_DAYS_LATE = 30
+LATE, CORRECTED, NOTHING = "late", "corrected", "neither"
 # what the job says of its steps
 STEP = re.compile(r"INFO wattlake\.ingest_meter_days: ([a-z ]+): ([0-9.]+) s$", re.MULTILINE)
 
@@ -101,41 +103,75 @@ def run_job(job: str, day: date, env: dict[str, str], *options: str) -> tuple[fl
     return seconds, done.stdout
 
 
-def deliver_late(landing: Path, day: date) -> Path:
-    """A delivery of late rows beside the day's own: of every fiftieth meter, each of one of the days before."""
-    own = min((landing / "meter_days" / day.isoformat()).iterdir())
-    lines: list[bytes] = []
-    header = b""
-    for file in sorted(own.glob("*.csv")):
-        header, *rows = file.read_bytes().splitlines(keepends=True)
-        lines += rows[::LATE_ONE_IN]
-    dates = [(day - timedelta(days=1 + n)).isoformat().encode() for n in range(LATE_DAYS)]
+def deliver_again(landing: Path, day: date, name: str, meters: set[bytes]) -> Path:
+    """A delivery beside the day's own: the day's rows of these meters, each under one of the dates before."""
+    own = own_delivery(landing, day)
+    files = lines_of(own)
+    header = next(iter(files.values()))[0]
+    lines = [row for rows in files.values() for row in rows[1:] if meter_of(row) in meters]
+    dates = [(day - timedelta(days=1 + n)).isoformat().encode() for n in range(MOST_DAYS_LATE)]
     this = day.isoformat().encode()
-    late = [line.replace(this, dates[n % LATE_DAYS], 1) for n, line in enumerate(lines) if b"," + this + b"," in line]
-    data = header + b"".join(late)
-    folder = own.with_name(f"{own.name}-late")
-    folder.mkdir()
-    (folder / "late.csv").write_bytes(data)
-    manifest = {
-        **json.loads((own / "_manifest.json").read_text(encoding="utf-8")),
-        "delivery_id": folder.name,
-        "files": [
-            {"name": "late.csv", "rows": len(late), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        ],
-    }
-    (folder / "_manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    moved = [line.replace(this, dates[n % len(dates)], 1) for n, line in enumerate(lines) if b"," + this + b"," in line]
+    folder = own.with_name(f"{own.name}-{name}")
+    shutil.copytree(own, folder, ignore=shutil.ignore_patterns("*.csv"))
+    write_files(folder, {f"{name}.csv": [header, *moved]})
     return folder
 
 
+def take_out(landing: Path, day: date, nth: int) -> set[bytes]:
+    """Take one meter of each `ONE_IN`, the nth, out of a day's own delivery. Returns their ids as they are written."""
+    own = own_delivery(landing, day)
+    taken = every_nth_meter(landing, day, nth)
+    files = lines_of(own)
+    write_files(own, {name: [row for row in rows if meter_of(row) not in taken] for name, rows in files.items()})
+    return taken
+
+
+def every_nth_meter(landing: Path, day: date, nth: int) -> set[bytes]:
+    """The nth meter of each `ONE_IN` of a day's own delivery."""
+    files = lines_of(own_delivery(landing, day))
+    return {meter_of(row) for rows in files.values() for row in rows[1 + nth :: ONE_IN]}
+
+
+def lines_of(folder: Path) -> dict[str, list[bytes]]:
+    """The lines of each file of a delivery, a header first."""
+    return {file.name: file.read_bytes().splitlines(keepends=True) for file in sorted(folder.glob("*.csv"))}
+
+
+def meter_of(row: bytes) -> bytes:
+    """The first column, as it is written."""
+    return row.split(b",", 1)[0]
+
+
+def own_delivery(landing: Path, day: date) -> Path:
+    """The folder of the day's own delivery."""
+    return min((landing / "meter_days" / day.isoformat()).iterdir())
+
+
+def write_files(folder: Path, files: dict[str, list[bytes]]) -> None:
+    """Write the files of a delivery, each a header and its rows, and a manifest which says of them what holds."""
+    said = []
+    for name, lines in files.items():
+        data = b"".join(lines)
+        (folder / name).write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        said.append({"name": name, "rows": len(lines) - 1, "bytes": len(data), "sha256": digest})
+    manifest = folder / "_manifest.json"
+    told = {**json.loads(manifest.read_text(encoding="utf-8")), "delivery_id": folder.name, "files": said}
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+
+
 @contextmanager
-def taken_away(folder: Path) -> Iterator[None]:
-    """A delivery is not there."""
-    aside = folder.parents[3] / folder.name
-    folder.rename(aside)
+def taken_away(*folders: Path) -> Iterator[None]:
+    """Some deliveries are not there."""
+    aside = {folder: folder.parents[3] / folder.name for folder in folders}
+    for folder, place in aside.items():
+        folder.rename(place)
     try:
         yield
     finally:
-        aside.rename(folder)
+        for folder, place in aside.items():
+            place.rename(folder)
 
 
 def make_history(lake: Path, day: date, days: int) -> None:
@@ -204,7 +240,8 @@ class Timing:
     """What the second day cost on a table of some days."""
 
     history_days: int
-    with_late: bool
+    # what comes with the day's own delivery
+    beside: str
     seconds: float
     # of all processes together: it says more than the wall clock where others use the cores too
     cpu_seconds: float
@@ -214,7 +251,7 @@ class Timing:
     written_bytes: int
 
 
-def time_second_day(place: Place, env: dict[str, str], name: str, days: int, *, with_late: bool) -> Timing:
+def time_second_day(place: Place, env: dict[str, str], name: str, days: int, beside: str) -> Timing:
     """Take the second day's deliveries into a copy of the lake of the first day, with so many days of history."""
     first = place.home / "lake"
     # a folder of its own: the server remembers the tables of a folder
@@ -233,7 +270,7 @@ def time_second_day(place: Place, env: dict[str, str], name: str, days: int, *, 
     written = sum(size for path, size in data_files(table).items() if path not in before)
     used = cpu_seconds(spark) - used
     steps = {name: float(taken) for name, taken in STEP.findall(said)}
-    return Timing(days, with_late, seconds, used, steps, peak.most, written)
+    return Timing(days, beside, seconds, used, steps, peak.most, written)
 
 
 @app.command(help=__doc__)
@@ -249,7 +286,10 @@ def main(
     scale = ("--key", f"customers={meters}", "--key", f"workers={os.cpu_count()}")
     run_job("generate_province", FIRST_DAY, plain, *scale, "--key", "history_days=1")
     run_job("generate_province", SECOND_DAY, plain, *scale)
-    late = deliver_late(place.home / "landing", SECOND_DAY)
+    landing = place.home / "landing"
+    missing = take_out(landing, FIRST_DAY, 0)
+    late = deliver_again(landing, SECOND_DAY, LATE, missing)
+    corrected = deliver_again(landing, SECOND_DAY, CORRECTED, every_nth_meter(landing, FIRST_DAY, ONE_IN // 2))
     lengths = history or [10, 60]
     try:
         start_services(place, ["connect"])
@@ -257,22 +297,25 @@ def main(
         for job in ("ingest_metering_points", "ingest_customers", "ingest_meter_days"):
             run_job(job, FIRST_DAY, env)
         timed = partial(time_second_day, place, env)
-        timed("first", min(lengths), with_late=True)
-        timings = [timed(f"{days}", days, with_late=True) for days in lengths]
+        with taken_away(corrected):
+            timed("first", min(lengths), LATE)
+            timings = [timed(f"{days}", days, LATE) for days in lengths]
         with taken_away(late):
-            timings.append(timed("plain", max(lengths), with_late=False))
+            timings.append(timed("corrected", max(lengths), CORRECTED))
+        with taken_away(late, corrected):
+            timings.append(timed("plain", max(lengths), NOTHING))
     except ServiceError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     finally:
         stop(place.run)
-    files = curve_files(place.home / "landing", SECOND_DAY)
+    files = curve_files(landing, SECOND_DAY)
     alone, used, rows = with_duckdb(files, place.home / "duckdb.parquet")
     _say(timings, alone, used, rows, sum(path.stat().st_size for path in files))
 
 
 def _of(timing: Timing) -> str:
-    return f"{timing.history_days}" if timing.with_late else f"{timing.history_days}, no late rows"
+    return f"{timing.history_days}, {timing.beside}"
 
 
 def _say(timings: list[Timing], alone: float, used: float, rows: int, given: int) -> None:

@@ -29,6 +29,10 @@ _MOST_LITERALS = 400
 
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+_LATER_WINS = (
+    "WHEN MATCHED AND (s.received_at > t.received_at OR (s.received_at = t.received_at "
+    "AND s.delivery_id > t.delivery_id)) THEN UPDATE SET *"
+)
 
 
 def _is_conflict(error: BaseException) -> bool:
@@ -190,8 +194,12 @@ class Lake:
     @_retry_conflicts
     def upsert(self, rows: DataFrame, table: Table) -> None:
         """Keyed merge in which the later (received_at, delivery_id) wins. `rows` holds one row a key."""
-        later = "s.received_at > t.received_at OR (s.received_at = t.received_at AND s.delivery_id > t.delivery_id)"
-        self._merge(rows, table, f"WHEN MATCHED AND ({later}) THEN UPDATE SET *")
+        self._merge(rows, table, _LATER_WINS)
+
+    @_retry_conflicts
+    def update(self, rows: DataFrame, table: Table) -> None:
+        """The same for rows whose keys are all held: what is held need not be moved to be compared."""
+        self._merge(rows, table, _LATER_WINS, "")
 
     @_retry_conflicts
     def merge(self, rows: DataFrame, table: Table) -> None:

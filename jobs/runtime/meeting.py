@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.runtime.batch import MOST_IN_DRIVER, Judged
+from jobs.runtime.held_rows import HELD_FILE, rows_in_files, with_file
 from jobs.runtime.lake import date_of
 from jobs.runtime.quality import ids_where_false
 from jobs.runtime.wide_rows import OUTCOMES
@@ -70,26 +71,31 @@ def _keys_that_meet(
 ) -> "DataFrame":
     """Keys of good rows which occur more than once or are held, and of cancelled values.
 
-    is_held: a good row meets one that is held; what others meet is not told. `dates` are those of the held rows.
+    is_held: a good row meets one that is held; what others meet is not told. `HELD_FILE` says in which file of a table
+    of wide rows. `dates` are those of the held rows.
     """
     lake, plan = judged.received.ctx.lake, judged.plan
     rows = judged.good.select(*table.key)
-    keys = rows.groupBy(*table.key).count().where("count > 1").select(*table.key, F.lit(False).alias("is_held"))
+    nowhere = F.lit(None).cast("string").alias(HELD_FILE)
+    unheld = (*table.key, nowhere, F.lit(False).alias("is_held"))
+    keys = rows.groupBy(*table.key).count().where("count > 1").select(*unheld)
     if held is not None:
         if dates is not None:
             # few of many: staged, Spark knows how few they are, and does not move what is held to meet them
             rows = _staged(judged, rows.where(is_on(table, dates)), "near")
-        met = held.select(*table.key).join(rows, list(table.key), "left_semi")
+        where = with_file(held).select(*table.key, HELD_FILE) if judged.are_wide else held.select(*table.key, nowhere)
+        met = where.join(rows, list(table.key), "left_semi")
         keys = keys.unionByName(met.withColumn("is_held", F.lit(True)))
     if plan.cancelled.keys() & plan.counts.keys():
-        keys = keys.unionByName(judged.void.select(*table.key, F.lit(False).alias("is_held")))
+        keys = keys.unionByName(judged.void.select(*unheld))
     if plan.undone:
         is_undone = F.col("delivery_id").isin(plan.undone)
         stored = [lake.read(other) for other in (VERSIONS[table.name], REPEATS[table.name]) if lake.exists(other)]
         for frame in (*([] if held is None else [held]), *stored):
-            keys = keys.unionByName(frame.where(is_undone).select(*table.key, F.lit(False).alias("is_held")))
+            keys = keys.unionByName(frame.where(is_undone).select(*unheld))
     # read back: a frame cannot be told from its own origin where the two are joined
-    return _staged(judged, keys.groupBy(*table.key).agg(F.max("is_held").alias("is_held")), "meeting")
+    told = [F.max(name).alias(name) for name in ("is_held", HELD_FILE)]
+    return _staged(judged, keys.groupBy(*table.key).agg(*told), "meeting")
 
 
 def _held_that_meet(
@@ -97,12 +103,15 @@ def _held_that_meet(
 ) -> "DataFrame | None":
     """The held rows of the keys that meet, staged; None where there are none.
 
-    Only the `dates` on which good rows meet some are read, as whole rows are many times what keys are.
+    Only the `dates` on which good rows meet some are read, as whole rows are many times what keys are; of wide rows no
+    others than these.
     """
     plan = judged.plan
     if not plan.undone and not plan.cancelled.keys() & plan.counts.keys():
         if not dates:
             return None
+        if judged.are_wide:
+            return _staged(judged, rows_in_files(meeting, table), "held")
         held = held.where(is_on(table, dates))
     return _staged(judged, _same_key(held, meeting, table, "left_semi"), "held")
 

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 # few enough that the cores of a machine share a date, many enough that a date is not many files
 _ROWS_A_FILE = 60_000
-# a row group is read whole by whoever reads any of it
 _ROWS_A_GROUP = 30_000
+# a page is read whole by whoever reads a row of it (held_rows.py): about twenty curves
+_PAGE_BYTES, _ROWS_AT_ONCE = 16_384, 64
 _WRITTEN = pa.schema(
     [
         ("path", pa.string()),
@@ -271,6 +272,9 @@ class _File:
             compression="zstd",
             compression_level=1,
             write_statistics=list(self._target.measured),
+            write_page_index=True,
+            data_page_size=_PAGE_BYTES,
+            write_batch_size=_ROWS_AT_ONCE,
         )
         return self
 

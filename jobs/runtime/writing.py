@@ -71,7 +71,10 @@ def _write_wide(judged: Judged, table: Table) -> None:
         keep_lines(judged, table)
     append_wide(judged, table)
     if judged.plan.has_merged:
-        judged.received.ctx.lake.upsert(superseding(judged), table)
+        lake = judged.received.ctx.lake
+        # the value that gave way is held, but where it was a cancelled one it has just been taken out
+        merge = lake.upsert if judged.plan.undone else lake.update
+        merge(superseding(judged), table)
 
 
 def _append(judged: Judged, rows: "DataFrame", table: Table) -> None:
