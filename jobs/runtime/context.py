@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from jobs.runtime.books import Books
 from jobs.runtime.changes import Change, ChangeBook
 from jobs.runtime.errors import UserError
+from jobs.runtime.feed_files import FeedFiles
 from jobs.runtime.lake import Lake
-from jobs.runtime.settings import FeedFiles, Settings
+from jobs.runtime.settings import Settings
 from schemas.mart import PUBLICATIONS
 from schemas.meter_days import METER_DAYS
 from schemas.ops import JOB_RUNS

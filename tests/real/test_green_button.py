@@ -14,7 +14,7 @@ import pytest
 
 from jobs.kernels.files import BadFile
 from jobs.kernels.green_button import iter_green_button
-from jobs.runtime.settings import FeedFiles
+from jobs.runtime.feed_files import FeedFiles
 from schemas.feed import Curve, Feed, FeedColumn
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "formats_green_button" / "green_button_samples.tar.xz"

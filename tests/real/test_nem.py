@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from jobs.kernels.files import BadFile
 from jobs.kernels.readers import READERS
-from jobs.runtime.settings import FeedFiles
+from jobs.runtime.feed_files import FeedFiles
 from schemas import QUARANTINES
 from schemas.channel_days import CHANNEL_DAYS
 from schemas.feed import Curve, Feed

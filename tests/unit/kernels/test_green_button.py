@@ -12,7 +12,7 @@ import pytest
 from jobs.kernels.files import BadFile
 from jobs.kernels.green_button import iter_green_button
 from jobs.kernels.readers import READERS
-from jobs.runtime.settings import FeedFiles
+from jobs.runtime.feed_files import FeedFiles
 from schemas.feed import Curve, Feed, FeedColumn
 
 FEED = FeedFiles("examples", "UTC").load("green_button")

@@ -11,8 +11,8 @@ from pyarrow import parquet
 
 from jobs.kernels.files import BadFile
 from jobs.kernels.readers import READERS
+from jobs.runtime.feed_files import FeedFiles
 from jobs.runtime.reading import row_type
-from jobs.runtime.settings import FeedFiles
 from schemas.feed import Curve, Feed, FeedColumn
 
 CURVES = Feed(

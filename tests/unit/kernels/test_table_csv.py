@@ -9,7 +9,7 @@ import pytest
 from jobs.kernels.files import BadFile
 from jobs.kernels.pseudonyms import customer_keys, decrypt_values, encrypt_values
 from jobs.kernels.table_csv import read_table
-from jobs.runtime.settings import FeedFiles
+from jobs.runtime.feed_files import FeedFiles
 from schemas.feed import Feed, FeedColumn
 
 SECRET, KEY = b"s" * 32, b"k" * 64

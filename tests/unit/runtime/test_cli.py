@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.errors import UserError
+from jobs.runtime.feed_files import FeedFiles
 from jobs.runtime.session import check_java
-from jobs.runtime.settings import NOT_SETTINGS, FeedFiles, load_settings
+from jobs.runtime.settings import NOT_SETTINGS, load_settings
 
 
 def _wattlake(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

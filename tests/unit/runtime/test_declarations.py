@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from jobs.runtime.errors import UserError
-from jobs.runtime.settings import FeedFiles
+from jobs.runtime.feed_files import FeedFiles
 from schemas import TABLES
 from schemas.feed import CURVE_READERS, CURVE_TARGETS, Feed, Reader
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from jobs.runtime.errors import UserError
+from jobs.runtime.feed_files import FeedFiles
 from jobs.runtime.reading import LEFT_OUT, own_rows, row_type
-from jobs.runtime.settings import FeedFiles
 from schemas import channel_days
 from schemas.feed import Feed
 
