@@ -13,30 +13,20 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pyspark.sql import functions as F
 
-from expectations.validated_days import PATTERNS, VALIDATED_DAYS_SUITE
+from expectations.validated_days import VALIDATED_DAYS_SUITE
+from jobs._validation import validated
 from jobs.kernels.class_profiles import ClassProfiles, class_profiles
-from jobs.kernels.day_checks import EVIDENCE, Tolerance, day_evidence
-from jobs.kernels.days_around import AROUND, days_around
+from jobs.kernels.day_checks import Tolerance, day_evidence
 from jobs.kernels.meter_profiles import FEWEST_DAYS
 from jobs.kernels.tou_periods import tou_periods
 from jobs.kernels.validated_curves import finished_days as finish
 from jobs.runtime.changes import Change
 from jobs.runtime.context import Context
-from jobs.runtime.quality import with_broken_rules
 from jobs.transforms.changes import OF_METERS, Facts, Touched, meters_since, reach, rows_touched, touched_by
 from jobs.transforms.class_profiles import days_of_classes, profile_rows, versions_changed
 from jobs.transforms.customer_days import lines_of
-from jobs.transforms.day_context import (
-    connections,
-    seen_days,
-    with_connection,
-    with_curves,
-    with_temperature,
-    with_usual,
-)
 from jobs.transforms.differences import changed_rows
 from jobs.transforms.meter_profiles import PROFILE_FEEDS, dates_told, worked_dates
 from jobs.transforms.validated_days import (
@@ -48,13 +38,9 @@ from jobs.transforms.validated_days import (
     dates_with_neighbours,
     days_read,
     days_to_validate,
-    finished_days,
     made_beside,
     no_longer_expected,
-    settled_days,
     with_expectation,
-    with_patterns,
-    with_peers,
 )
 from schemas.meter_days import METER_DAYS
 from schemas.meter_profiles import METER_PROFILES
@@ -63,9 +49,6 @@ from schemas.validated_days import REVALIDATED_DAYS, VALIDATED_DAYS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-# what is added to a day by looking at it and at the dates around it
-SEEN = pa.schema([*AROUND, *EVIDENCE])
 
 
 def run(ctx: Context) -> str:
@@ -85,8 +68,10 @@ def run(ctx: Context) -> str:
     named, keys = _keys(ctx, touched, facts, classes, direct)
     dates = sorted(row.read_date for row in named.select("read_date").distinct().collect())
     if dates:
+        near, profiles = facts.on(dates_with_neighbours(dates)), ctx.lake.read(METER_PROFILES)
         mend = finish(worked, classes, facts.time_zone)
-        made = ctx.gate(_validated(ctx, keys, facts, mend, dates), VALIDATED_DAYS_SUITE)
+        days = validated(keys, near, profiles, _evidence(ctx, facts), mend, ctx.stage)
+        made = ctx.gate(days, VALIDATED_DAYS_SUITE)
         _write(ctx, changes, named, dates, made, direct)
     ctx.lake.mark_consumed(ctx.job, changes)
     return f"{len(changes)} deliveries taken up, days of {len(dates)} date(s) made"
@@ -138,22 +123,10 @@ def _of_classes(
     return days_of_classes(class_dates, facts, ctx.lake.read(METER_PROFILES), FEWEST_DAYS)
 
 
-def _validated(ctx: Context, keys: "DataFrame", facts: Facts, mend: Batches, dates: Sequence[date]) -> "DataFrame":
+def _evidence(ctx: Context, facts: Facts) -> Batches:
     limits = ctx.settings.validation
-    evidence = day_evidence(
-        tou_periods(lines_of(facts.tariffs)),
-        limits.register_tariff,
-        facts.time_zone,
-        Tolerance(limits.dial_kwh, limits.interval_kwh, limits.share),
-    )
-    near, profiles = facts.on(dates_with_neighbours(dates)), ctx.lake.read(METER_PROFILES)
-    seen = ctx.stage(seen_days(keys, near, lambda batches: evidence(days_around(batches)), SEEN), "evidence")
-    connected = with_connection(seen, ctx.stage(connections(facts), "connections"))
-    known = with_temperature(with_usual(connected, profiles), near)
-    patterned = with_patterns(with_peers(known, settled_days(keys, near)), PATTERNS)
-    judged = with_broken_rules(patterned, VALIDATED_DAYS_SUITE, "_errors", "found_flags")
-    days = with_curves(ctx.stage(judged.drop("_errors"), "judged"), near, profiles)
-    return finished_days(days, mend, facts.time_zone)
+    tolerance = Tolerance(limits.dial_kwh, limits.interval_kwh, limits.share)
+    return day_evidence(tou_periods(lines_of(facts.tariffs)), limits.register_tariff, facts.time_zone, tolerance)
 
 
 def _write(
