@@ -88,6 +88,7 @@ def with_usual(days: DataFrame, profiles: DataFrame) -> DataFrame:
         F.col("daily_kwh").alias("usual_daily_kwh"),
         F.col("daily_spread_kwh").alias("usual_daily_spread_kwh"),
         F.col("highest_kwh").alias("usual_max_kwh"),
+        F.col("zero_share").alias("usual_zero_share"),
         F.col("longest_zero_run").alias("usual_zero_run"),
         F.col("longest_constant_run").alias("usual_constant_run"),
         "per_degree",

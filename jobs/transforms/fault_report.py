@@ -44,7 +44,8 @@ NAMED_BY = {
     "register_backwards": ("MD-15", "MD-25"),
     "register_jump": ("MD-15", "MD-25"),
     "wrong_interval_count": ("MD-23",),
-    "not_installed": ("MD-05",),
+    # before its installation is in the master data a meter is one that nobody knows
+    "not_installed": ("MD-04", "MD-05"),
     "theft": ("MD-27",),
     YOUNG: ("MD-13", "MD-26", "MD-27"),
 }

@@ -25,6 +25,7 @@ BESIDE = {
     "multiplier": "double",
     "usual_daily_kwh": "double",
     "usual_max_kwh": "double",
+    "usual_zero_share": "double",
     "usual_zero_run": "int",
     "usual_constant_run": "int",
 }
@@ -36,7 +37,8 @@ GOOD = {
     "sum_verdict": "1", "periods_verdict": "1", "clock_shift_minutes": "0", "longer_intervals": "0",
     "whole_factor": "0", "dial_out_of_line": "0", "longest_zero_count": "2", "longest_constant_count": "3",
     "peak_count": "1", "peak_kwh": "1", "second_kwh": "0.9", "peak_by_register_kwh": "1", "usual_max_kwh": "1.2",
-    "usual_daily_kwh": "22", "usual_zero_run": "4", "usual_constant_run": "5", "is_rolled_over": "false",
+    "usual_daily_kwh": "22", "usual_zero_run": "4", "usual_zero_share": "0.02", "usual_constant_run": "5",
+    "is_rolled_over": "false",
 }  # fmt: skip
 _TOO_MUCH = {"sum_verdict": "-1", "sum_gap_kwh": "20"}
 _TOO_LITTLE = {"sum_verdict": "-1", "sum_gap_kwh": "-6"}
@@ -57,6 +59,18 @@ DAYS: dict[str, tuple[Mapping[str, str], set[str]]] = {
     "constant as never before, though the registers agree": ({"longest_constant_count": "24"}, {"MD-10"}),
     "stuck for less than six hours": ({**_TOO_LITTLE, "longest_constant_count": "23"}, {"MD-14"}),
     "zeros, by the registers": ({**_TOO_LITTLE, "longest_zero_count": "24"}, {"MD-11"}),
+    "zeros, by the registers, of a meter without a past": (
+        {**_TOO_LITTLE, "longest_zero_count": "24", "usual_zero_share": "NULL"},
+        {"MD-11"},
+    ),
+    "as many zeros as on other days": (
+        {**_TOO_LITTLE, "longest_zero_count": "34", "usual_zero_share": "0.55"},
+        {"MD-14"},
+    ),
+    "more zeros than on other days": (
+        {**_TOO_LITTLE, "longest_zero_count": "60", "usual_zero_share": "0.55"},
+        {"MD-11"},
+    ),
     "zeros, by its past": ({**_UNTOLD, "longest_zero_count": "24"}, {"MD-11"}),
     "on holiday": ({**_UNTOLD, "longest_zero_count": "96", "known_kwh": "0"}, set()),
     "spike": (SPIKE, {"MD-12"}),
