@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import ingest_meter_days
@@ -42,10 +43,13 @@ LATE = (
     curve("M4", "2025-06-26", "0.25"),  # not held yet
     curve("M5", "2025-06-25", "0.25"),  # a date which is new as well
 )
+# another delivery, which comes when a run has been killed
+LATER = (curve("M1", "2025-06-27", "0.1"), curve("M4", "2025-06-27", "0.1"))
 
 
-@pytest.fixture
-def metered(site: Site) -> Site:
+@pytest.fixture(scope="module")
+def metered_once(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Site:
+    site = Site(tmp_path_factory.mktemp("metered") / "site", spark)
     points = [POINT.replace("P1", f"P{n}").replace("M1", f"M{n}") for n in range(1, 6)]
     deliver(site.home / "landing", "metering_points", {"p.csv": text(POINT_HEADER, *points)})
     site.run("ingest_metering_points")
@@ -53,6 +57,24 @@ def metered(site: Site) -> Site:
     _land(site, "d1", 2, first)
     _run(site, is_wide=False)
     return site
+
+
+@pytest.fixture
+def metered(metered_once: Site, tmp_path: Path) -> Site:
+    """Five meters, and a date of three of them."""
+    return metered_once.copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def never_killed(metered_once: Site, tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, list[str]]]:
+    """The site with two more deliveries which wait, and what is there when they, and a later one, have been taken."""
+    waiting = metered_once.copy(tmp_path_factory.mktemp("waiting") / "site")
+    _land(waiting, "d2", 3, SECOND, LATE)
+    whole = waiting.copy(tmp_path_factory.mktemp("whole") / "site")
+    _run(whole)
+    _land(whole, "d5", 6, LATER)
+    _run(whole)
+    return waiting, _contents(whole)
 
 
 def _land(site: Site, name: str, hour: int, *files: list[str] | tuple[str, ...]) -> None:
@@ -227,18 +249,15 @@ def _run_killed(site: Site, owner: object, name: str, *, after: bool) -> None:
     ],
 )
 def test_a_run_killed_anywhere_is_finished_by_the_next_with_the_same_rows_and_counts(
-    metered: Site, tmp_path: Path, owner: object, name: str, after: bool
+    never_killed: tuple[Site, dict[str, list[str]]], tmp_path: Path, owner: object, name: str, after: bool
 ) -> None:
-    _land(metered, "d2", 3, SECOND, LATE)
-    killed, whole = _both(metered, tmp_path)
-    _run(whole)
+    waiting, contents = never_killed
+    killed = waiting.copy(tmp_path)
     _run_killed(killed, owner, name, after=after)
     # another delivery has come in between: it must not change what was planned
-    later = [curve("M1", "2025-06-27", "0.1"), curve("M4", "2025-06-27", "0.1")]
-    for site in (killed, whole):
-        _land(site, "d5", 6, later)
-        _run(site)
-    assert _contents(killed) == _contents(whole)
+    _land(killed, "d5", 6, LATER)
+    _run(killed)
+    assert _contents(killed) == contents
     assert not list((killed.home / "lake" / "_staging" / "meter_days").glob("*"))
 
 
