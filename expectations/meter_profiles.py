@@ -15,5 +15,11 @@ METER_PROFILES_SUITE = Suite(
         ),
         Rule("PR-04", "days >= 0 AND days <= 28 AND dropped_days >= 0", "a profile is made of 28 days at most"),
         Rule("PR-05", "coalesce(highest_kwh >= 0 AND daily_kwh >= 0, true)", "what is usual is never below zero"),
+        Rule(
+            "MD-29",
+            "NOT coalesce(clock_shift_minutes <> 0, false)",
+            "the last days lie at other hours of the clock than the meter's own past: its clock moved, or habits did",
+            severity="warn",
+        ),
     ),
 )

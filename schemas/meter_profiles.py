@@ -4,7 +4,7 @@ Made from what was delivered, before validation, without days which stand out as
 the clock, 24 hours on every date; with fewer than five days behind it a profile is there and not used.
 """
 
-from schemas.common import DATE, DOUBLE, FLOATS, INT, METER_ID
+from schemas.common import DATE, DOUBLE, FLAGS, FLOATS, INT, METER_ID
 from schemas.table import Column, Table
 
 METER_PROFILES = Table(
@@ -33,6 +33,18 @@ METER_PROFILES = Table(
             "Share of daily_kwh by which a day is higher for each degree above temperature_c; null = not known",
         ),
         Column("temperature_c", DOUBLE, "Mean temperature of the days behind per_degree, °C"),
+        Column(
+            "clock_shift_minutes",
+            INT,
+            "How much later (+) or earlier (-) the last days come than those before them, whole hours; 0 = none seen",
+        ),
+        Column("clock_shift_days", INT, "How many dates before the week do so, 7 or 14; 0 = none seen"),
+        Column(
+            "clock_shift_errors",
+            DOUBLE,
+            "Standard errors by which the last days left their past, at the best fitting hour; null = not told",
+        ),
+        FLAGS,
     ),
     write="replace",
     partitioned_by=("week_start",),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.kernels.clock import MINUTES_A_DAY, DayClock
+from jobs.kernels.clock_history import clock_shifts
 from jobs.kernels.energy_ranges import added
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +51,8 @@ class MeterProfiles:
     interval. zero_share: share of intervals which are zero. longest_zero_run, longest_constant_run: in intervals,
     within a day, the second of equal values other than zero. night_min_kwh: mean over days of the lowest interval
     before 06:00. per_degree: by what share of daily_kwh a day is higher for each degree above temperature_c, °C, the
-    mean of the days it was made from.
+    mean of the days it was made from. clock_shift_minutes, clock_shift_days, clock_shift_errors: by how much the last
+    days come late (+) or early (-), how many dates do so, and how sure it is: `clock_history.ClockShifts`.
     """
 
     working_kwh: Singles
@@ -67,6 +69,9 @@ class MeterProfiles:
     night_min_kwh: Singles
     per_degree: Singles
     temperature_c: Singles
+    clock_shift_minutes: Counts
+    clock_shift_days: Counts
+    clock_shift_errors: Singles
 
     def of_type(self, is_working: bool) -> Singles:
         """(slots, meters) mean curve of a type of day; NaN for meters with too few days behind it."""
@@ -133,6 +138,7 @@ def meter_profiles(kwh: Floats, is_working: Bools, temperature: Floats | None = 
     daily_means = [_Mean.of(daily, complete, weights) for weights in of_type]
     zero, constant = _runs(filled, known)
     per_degree, usual_temperature = _answer(daily, complete, temperature)
+    clock = clock_shifts(kwh, is_working)
     return MeterProfiles(
         working_kwh=_smooth(means[0].kwh).astype(np.float32),
         other_kwh=_smooth(means[1].kwh).astype(np.float32),
@@ -148,6 +154,9 @@ def meter_profiles(kwh: Floats, is_working: Bools, temperature: Floats | None = 
         night_min_kwh=_night_min(kwh).astype(np.float32),
         per_degree=per_degree.astype(np.float32),
         temperature_c=usual_temperature.astype(np.float32),
+        clock_shift_minutes=clock.minutes,
+        clock_shift_days=clock.days,
+        clock_shift_errors=clock.errors,
     )
 
 

@@ -20,8 +20,9 @@ Ints = npt.NDArray[np.int64]
 # the curves of a profile
 CURVES = ("working_kwh", "other_kwh", "spread_kwh")
 _NUMBERS = ("daily_kwh", "daily_spread_kwh", "highest_kwh", "zero_share", "night_min_kwh", "per_degree",
-            "temperature_c")  # fmt: skip
-_COUNTS = ("days", "dropped_days", "longest_zero_run", "longest_constant_run")
+            "temperature_c", "clock_shift_errors")  # fmt: skip
+_COUNTS = ("days", "dropped_days", "longest_zero_run", "longest_constant_run", "clock_shift_minutes",
+           "clock_shift_days")  # fmt: skip
 PROFILES = pa.schema(
     [
         ("meter_id", pa.string()),
@@ -39,6 +40,9 @@ PROFILES = pa.schema(
         ("night_min_kwh", pa.float64()),
         ("per_degree", pa.float64()),
         ("temperature_c", pa.float64()),
+        ("clock_shift_minutes", pa.int32()),
+        ("clock_shift_days", pa.int32()),
+        ("clock_shift_errors", pa.float64()),
     ]
 )
 

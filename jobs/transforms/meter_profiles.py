@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from jobs.transforms.changes import Facts, Touched, calendar_dates, weather_dates
 from jobs.transforms.weather import daily_weather, meter_places, weather_around
@@ -20,6 +21,8 @@ FOR_MANY = ("calendar", "weather_hours")
 # a meter's past, as the days of a week are held against, are the days so far before the Monday of the week
 PAST_DAYS = 28
 _WEEK = timedelta(days=7)
+
+PROFILES = StructType([field for field in METER_PROFILES.struct.fields if field.name != "flags"])
 
 
 def weeks_after(days: Sequence[date], until: date) -> list[date]:
@@ -47,7 +50,10 @@ def dates_told(touched: Touched, facts: Facts, until: date) -> list[date]:
 
 
 def meter_profiles(facts: Facts, meters: DataFrame | None, weeks: Sequence[date], profile: Batches) -> DataFrame:
-    """A meter and each of the weeks (Mondays) with a day in the time before it; of these meters, or of all."""
+    """A meter and each of the weeks (Mondays) with a day in the time before it, without flags.
+
+    Of these meters, or of all.
+    """
     dates = past_of(weeks)
     past = facts.meter_days.where(F.col("read_date").isin(dates))
     if meters is not None:
@@ -62,7 +68,7 @@ def meter_profiles(facts: Facts, meters: DataFrame | None, weeks: Sequence[date]
         .select("meter_id", "read_date", "interval_minutes", "kwh", "temperature_c")
         .sortWithinPartitions("meter_id", "read_date")
     )
-    return ordered.mapInArrow(profile, METER_PROFILES.struct)
+    return ordered.mapInArrow(profile, PROFILES)
 
 
 def meters_of(touched: Touched, facts: Facts) -> DataFrame:

@@ -120,7 +120,7 @@ def test_every_rule_of_profiles_is_broken_by_its_row_and_by_no_good_one(spark: S
     good = {
         "meter_id": "'m'", "week_start": "DATE'2025-06-02'", "interval_minutes": "15", "days": "28",
         "dropped_days": "0", "working_kwh": "array_repeat(0.25, 96)", "other_kwh": "array_repeat(0.25, 96)",
-        "spread_kwh": "array_repeat(0.1, 24)", "highest_kwh": "1", "daily_kwh": "24",
+        "spread_kwh": "array_repeat(0.1, 24)", "highest_kwh": "1", "daily_kwh": "24", "clock_shift_minutes": "0",
     }  # fmt: skip
     breaks = {
         "PR-01": {"meter_id": "NULL"},
@@ -128,6 +128,7 @@ def test_every_rule_of_profiles_is_broken_by_its_row_and_by_no_good_one(spark: S
         "PR-03": {"working_kwh": "array_repeat(0.25, 95)"},
         "PR-04": {"days": "29"},
         "PR-05": {"highest_kwh": "-1"},
+        "MD-29": {"clock_shift_minutes": "-60"},
     }
     kinds = {f.name: f.dataType.simpleString() for f in TABLES[METER_PROFILES_SUITE.table].struct}
     drawn = rows_like(spark, kinds, good, {"good": {}, **breaks})
