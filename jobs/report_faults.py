@@ -25,6 +25,7 @@ from schemas import QUARANTINES, TABLES
 from schemas.features import CUSTOMER_DAYS
 from schemas.meter_days import METER_DAYS
 from schemas.meter_levels import METER_LEVELS
+from schemas.meter_profiles import METER_PROFILES
 from schemas.metering_points import METERING_POINTS
 from schemas.ops import CONSUMPTIONS, DELIVERIES, RECONCILIATION
 from schemas.register_readings import REGISTER_READINGS
@@ -44,6 +45,7 @@ def run(ctx: Context) -> str:
         meter_days=ctx.lake.read(METER_DAYS),
         validated=ctx.lake.read(VALIDATED_DAYS),
         levels=ctx.lake.read(METER_LEVELS),
+        profiles=ctx.lake.read(METER_PROFILES),
         versions=ctx.lake.read(TABLES["core.meter_day_versions"]),
         quarantined=ctx.lake.read(QUARANTINES[METER_DAYS.name]),
         readings=ctx.lake.read(REGISTER_READINGS),

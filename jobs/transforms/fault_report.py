@@ -34,8 +34,8 @@ NAMED_BY = {
     "missing_day": ("MD-22",),
     "kw_as_kwh": ("MD-18",),
     "wrong_multiplier": ("MD-13", "MD-26"),
-    "shifted_clock": ("MD-19",),
-    SLIGHT: ("MD-19",),
+    "shifted_clock": ("MD-19", "MD-29"),
+    SLIGHT: ("MD-19", "MD-29"),
     "identical_curves": ("MD-21",),
     "swapped_ids": ("MD-24",),
     "above_capacity": ("MD-13",),
@@ -52,6 +52,8 @@ NAMED_BY = {
 # a first delivery which is wrong, and whose correction has not come yet
 AWAITED = "correction_awaited"
 _SPEAKS = "any rule speaks on the meter day"
+# speaks of a week or two at once: it tells the classes which it names, and not that something else is wrong with a day
+_OF_WEEKS = ("MD-29",)
 # what is wrong from a date on, and by the rules of one date in it
 _LASTING = ("wrong_multiplier", "theft")
 _OF_LEVEL = (*_LASTING, YOUNG)
@@ -89,6 +91,7 @@ class Recorded:
     meter_days: DataFrame
     validated: DataFrame
     levels: DataFrame
+    profiles: DataFrame
     versions: DataFrame
     quarantined: DataFrame
     readings: DataFrame
@@ -152,8 +155,18 @@ def findings(held: Recorded) -> DataFrame:
         .unionByName(
             held.levels.select("meter_id", F.col("since").alias("read_date"), F.explode("flags").alias("rule"))
         )
+        .unionByName(_of_weeks(held.profiles))
     )
     return said.groupBy(*_METER_DAY).agg(F.array_sort(F.collect_set("rule")).alias("said"))
+
+
+def _of_weeks(profiles: DataFrame) -> DataFrame:
+    """A meter, a date and what a profile says of it: the last days before the week, which lie at other hours."""
+    moved = profiles.where("clock_shift_days > 0 AND size(flags) > 0")
+    dates = F.expr("sequence(date_sub(week_start, clock_shift_days), date_sub(week_start, 1))")
+    return moved.select("meter_id", F.explode(dates).alias("read_date"), "flags").select(
+        *_METER_DAY, F.explode("flags").alias("rule")
+    )
 
 
 # -- must be flagged --------------------------------------------------------------------------------------------------
@@ -198,7 +211,8 @@ def awaited_corrections(notes: DataFrame, said: DataFrame) -> DataFrame:
 
 
 def _spoke() -> Column:
-    return F.col("said").isNotNull()
+    """Whether a rule spoke of the day, or one of its week whose reason is the fault's own."""
+    return (F.size(F.array_except("said", _texts(_OF_WEEKS))) > 0) | _named()
 
 
 def _named() -> Column:
