@@ -26,8 +26,8 @@ _MOST_HOURS_SHIFTED = 6
 FEWEST_RECENT, FEWEST_EARLIER = 5, 10
 # a day of the other type (working or not) says a quarter of what one of the same type says of the hours of a day
 _OTHER_TYPE = 0.25
-# a mean shape which differs less than that from an even one has no hours to be known by, and the days of no meter are
-# taken to be more alike than that
+# a mean shape which differs less than that from an even one has no hours to be known by; and days are never taken to
+# be more alike than that: what is nearly the same every day goes with the sun, by clear standard errors
 _FLAT, _LEAST_SPREAD = 1e-6, 0.01
 # standard errors by which the moved clock must fit better than the clock as it is
 _FITS_BETTER = 3.0
