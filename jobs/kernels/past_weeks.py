@@ -79,7 +79,7 @@ def _profiled(
     for rows, curve, minutes in grouped_curves(batch):
         by_minutes.setdefault(minutes, []).extend(_on_clock(rows, curve, minutes, ordinal, time_zone))
     latest = _latest_length(batch, meter, ordinal)
-    warmth = floats(batch.column("temperature_c")) if "temperature_c" in batch.schema.names else None
+    temperatures = floats(batch.column("temperature_c")) if "temperature_c" in batch.schema.names else None
     for minutes, parts in by_minutes.items():
         rows = np.concatenate([places for places, _ in parts])
         kwh = np.concatenate([curves for _, curves in parts], axis=1)
@@ -91,18 +91,18 @@ def _profiled(
             which, place = np.unique(meter[rows[inside]], return_inverse=True)
             cube = laid_out(kwh[:, inside], place, day[inside], len(which))
             working = np.array([is_working(monday - WINDOW_DAYS + n, worked) for n in range(WINDOW_DAYS)])
-            made = meter_profiles(cube, working, _by_day(warmth, rows[inside], place, day[inside], len(which)))
+            made = meter_profiles(cube, working, _by_day(temperatures, rows[inside], place, day[inside], len(which)))
             kept = np.flatnonzero(latest.of(which, monday) == minutes)
             if kept.size:
                 yield _rows(names.dictionary.take(pa.array(which[kept])), monday, minutes, made.take(kept))
 
 
-def _by_day(warmth: Floats | None, rows: Ints, place: Ints, day: Ints, meters: int) -> Floats | None:
+def _by_day(temperatures: Floats | None, rows: Ints, place: Ints, day: Ints, meters: int) -> Floats | None:
     """(WINDOW_DAYS, meters) temperatures of these rows, which are a meter's (place) and a day's."""
-    if warmth is None:
+    if temperatures is None:
         return None
     out = np.full((WINDOW_DAYS, meters), np.nan)
-    out[day, place] = warmth[rows]
+    out[day, place] = temperatures[rows]
     return out
 
 

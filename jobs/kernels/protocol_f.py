@@ -149,12 +149,12 @@ def meter_days(masked: Masked, rolling: bool = False, celsius: Floats | None = N
         mine = np.flatnonzero(end == day)
         profiles = _profiles(masked.take(mine), int(day), celsius)
         curves = [profiles.of_type(is_working) for is_working in (False, True)]
-        warmth = np.ones(len(mine))
+        answer = np.ones(len(mine))
         if celsius is not None:
-            warmth = at_temperature(profiles.per_degree, profiles.temperature_c, celsius[masked.day[mine]])
-        own[:, mine] = np.where(IS_WORKING[masked.day[mine]], curves[1], curves[0]) * warmth
+            answer = at_temperature(profiles.per_degree, profiles.temperature_c, celsius[masked.day[mine]])
+        own[:, mine] = np.where(IS_WORKING[masked.day[mine]], curves[1], curves[0]) * answer
         spread[:, mine] = np.repeat(profiles.spread_kwh, SLOTS // HOURS, axis=0)
-        daily[mine], highest[mine] = profiles.daily_kwh * warmth, profiles.highest_kwh
+        daily[mine], highest[mine] = profiles.daily_kwh * answer, profiles.highest_kwh
         daily_spread[mine] = profiles.daily_spread_kwh
     return MeterDays(
         kwh=np.where(masked.mask, np.nan, masked.true).T,
@@ -176,8 +176,8 @@ def _profiles(masked: Masked, end: int, celsius: Floats | None) -> MeterProfiles
     window = np.stack([masked.on(np.full(len(masked.day), end - WINDOW_DAYS + n)).T for n in range(WINDOW_DAYS)])
     # before the year begins there are no readings, and the type of the day does not matter
     days = np.maximum(np.arange(end - WINDOW_DAYS, end), 0)
-    warmth = None if celsius is None else np.repeat(celsius[days][:, None], len(masked.day), axis=1)
-    return meter_profiles(window, IS_WORKING[days], warmth)
+    temperatures = None if celsius is None else np.repeat(celsius[days][:, None], len(masked.day), axis=1)
+    return meter_profiles(window, IS_WORKING[days], temperatures)
 
 
 def _class_shape(days: MeterDays, masked: Masked) -> Floats:

@@ -232,10 +232,10 @@ def _estimate(
         return
     rows = block.rows[mine]
     fits = _fits(batch, rows, block)
-    warmth = at_temperature(
+    answer = at_temperature(
         *(_floats(batch, name)[rows] for name in ("per_degree", "usual_temperature_c", "temperature_c"))
     )
-    own = _own_profile(batch, rows, block, ordinals, worked) * warmth
+    own = _own_profile(batch, rows, block, ordinals, worked) * answer
     of_class, received = np.full(own.shape, np.nan), np.zeros(len(mine), np.int64)
     if not fits.all():
         names = batch.column("usage_class").take(pa.array(rows[~fits]))
@@ -248,7 +248,7 @@ def _estimate(
             register_kwh=_register(batch)[rows],
             own=own,
             spread=_curves(batch, "spread_kwh", rows, fits, block),
-            daily_kwh=_floats(batch, "usual_daily_kwh")[rows] * warmth,
+            daily_kwh=_floats(batch, "usual_daily_kwh")[rows] * answer,
             daily_spread_kwh=_floats(batch, "usual_daily_spread_kwh")[rows],
             highest_kwh=_floats(batch, "usual_max_kwh")[rows],
             class_shape=of_class,

@@ -99,8 +99,8 @@ def with_usual(days: DataFrame, profiles: DataFrame) -> DataFrame:
 
 def with_temperature(days: DataFrame, facts: Facts) -> DataFrame:
     """Grain of `days` (with prefecture): adds temperature_c, the mean of the date, and weather_received_at."""
-    warmth = daily_weather(facts.weather, facts.time_zone).withColumnRenamed("usage_date", "read_date")
-    return days.join(F.broadcast(warmth), ["prefecture", "read_date"], "left")
+    temperatures = daily_weather(facts.weather, facts.time_zone).withColumnRenamed("usage_date", "read_date")
+    return days.join(F.broadcast(temperatures), ["prefecture", "read_date"], "left")
 
 
 def with_curves(days: DataFrame, facts: Facts, profiles: DataFrame) -> DataFrame:

@@ -59,12 +59,12 @@ def meter_profiles(facts: Facts, meters: DataFrame | None, weeks: Sequence[date]
     if meters is not None:
         past = past.join(meters, "meter_id", "left_semi")
     weather = daily_weather(weather_around(facts.weather, dates), facts.time_zone)
-    warmth = weather.select("prefecture", F.col("usage_date").alias("read_date"), "temperature_c")
+    temperatures = weather.select("prefecture", F.col("usage_date").alias("read_date"), "temperature_c")
     ordered = (
         past.select("meter_id", "read_date", "interval_minutes", "kwh")
         .repartition("meter_id")
         .join(meter_places(facts.points), "meter_id", "left")
-        .join(F.broadcast(warmth), ["prefecture", "read_date"], "left")
+        .join(F.broadcast(temperatures), ["prefecture", "read_date"], "left")
         .select("meter_id", "read_date", "interval_minutes", "kwh", "temperature_c")
         .sortWithinPartitions("meter_id", "read_date")
     )
