@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table as Grid
 
+from expectations.districts import METER_LEVELS_SUITE
 from expectations.meter_days import METER_DAYS_SUITE
+from expectations.meter_profiles import METER_PROFILES_SUITE
 from expectations.validated_days import VALIDATED_DAYS_SUITE
 from jobs.runtime.books import literal
 from jobs.runtime.errors import UserError
 from schemas import QUARANTINES, VERSIONS, Table
 from schemas.mart import PUBLICATIONS
 from schemas.meter_days import METER_DAYS
+from schemas.meter_levels import METER_LEVELS
+from schemas.meter_profiles import METER_PROFILES
 from schemas.ops import CONSUMPTIONS, DELIVERIES
 from schemas.quality_codes import MEANING
 from schemas.register_readings import REGISTER_READINGS
@@ -24,7 +28,10 @@ if TYPE_CHECKING:
     from jobs.runtime.context import Context
 
 _FEED = "meter_days"
-_REASONS = {rule.id: rule.reason for suite in (METER_DAYS_SUITE, VALIDATED_DAYS_SUITE) for rule in suite.rules}
+# a profile speaks of the dates so far before its week
+_WINDOW_DAYS = 28
+_SUITES = (METER_DAYS_SUITE, VALIDATED_DAYS_SUITE, METER_LEVELS_SUITE, METER_PROFILES_SUITE)
+_REASONS = {rule.id: rule.reason for suite in _SUITES for rule in suite.rules}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ def explain_meter_day(ctx: "Context", meter_id: str) -> str:
     _print_registers(ctx, console, meter_id)
     for row in validated:
         _print_validated(console, row)
-    _print_rules(console, {rule for v in versions for rule in v.rules} | {f for row in validated for f in row["flags"]})
+    said = {rule for v in versions for rule in v.rules} | {flag for row in validated for flag in row["flags"]}
+    _print_rules(console, said | _print_lasting(ctx, console, meter_id))
     reads = _print_readers(ctx, console, {v.delivery_id for v in versions})
     return f"{len(versions)} version(s) delivered, {reads} run(s) read them"
 
@@ -124,6 +132,31 @@ def _print_validated(console: Console, row: dict[str, Any]) -> None:
     ):
         grid.add_row(name, value)
     console.print(grid)
+
+
+def _print_lasting(ctx: "Context", console: Console, meter_id: str) -> set[str]:
+    """What is said of weeks of the meter or from a date on, and holds for the date; the rules."""
+    of_meter, on = f"meter_id = {literal(meter_id)}", literal(ctx.date)
+    found = []
+    if ctx.lake.exists(METER_PROFILES):
+        weeks = ", ".join(literal(ctx.date + timedelta(days=n)) for n in range(1, _WINDOW_DAYS + 1))
+        wanted = "week_start, clock_shift_minutes, clock_shift_days, flags"
+        sql = f"SELECT {wanted} FROM held WHERE {of_meter} AND week_start IN ({weeks}) ORDER BY week_start"
+        for row in ctx.lake.query(METER_PROFILES, sql).to_pylist():
+            if row["flags"] and row["week_start"] - ctx.date <= timedelta(days=row["clock_shift_days"]):
+                minutes = f"{row['clock_shift_minutes']:+} minutes in the days before {row['week_start']}"
+                found.append((row["flags"], minutes))
+    if ctx.lake.exists(METER_LEVELS):
+        sql = f"SELECT since, ratio, flags FROM held WHERE {of_meter} AND since <= {on} ORDER BY since"
+        for row in ctx.lake.query(METER_LEVELS, sql).to_pylist():
+            if row["flags"]:
+                found.append((row["flags"], f"{row['ratio']:.3g} times what it was, since {row['since']}"))
+    if found:
+        grid = Grid("rules", "what", title="What is said of the meter at that time")
+        for flags, what in found:
+            grid.add_row(" ".join(flags), what)
+        console.print(grid)
+    return {flag for flags, _ in found for flag in flags}
 
 
 def _print_rules(console: Console, rules: set[str]) -> None:

@@ -3,7 +3,9 @@
 from datetime import date, timedelta
 
 import numpy as np
+import pytest
 
+from schemas.meter_levels import METER_LEVELS
 from schemas.meter_profiles import METER_PROFILES
 from schemas.validated_days import VALIDATED_DAYS
 from tests.jobs.deliveries import CURVE_HEADER, POINT_HEADER, deliver, text
@@ -47,7 +49,9 @@ def _profiles(site: Site) -> dict[str, tuple[int, int, list[str]]]:
     return {row.meter_id: (row.clock_shift_minutes, row.clock_shift_days, row.flags) for row in held.collect()}
 
 
-def test_a_moved_clock_is_flagged_in_the_profile_and_no_more_once_it_is_corrected(site: Site) -> None:
+def test_a_moved_clock_is_flagged_in_the_profile_and_no_more_once_it_is_corrected(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
     deliver(site.home / "landing", "metering_points", {"p.csv": text(POINT_HEADER, *POINTS)})
     site.run("ingest_metering_points")
     late = MONDAY - timedelta(days=7)
@@ -60,6 +64,16 @@ def test_a_moved_clock_is_flagged_in_the_profile_and_no_more_once_it_is_correcte
     # the flag is the profile's: its days are as they were sent
     flagged = lake.read(VALIDATED_DAYS).where("array_contains(flags, 'MD-29')")
     assert flagged.count() == 0
+    # whoever asks for a day is told what is said of its weeks, and what holds since a date
+    broken = site.spark.sql(f"SELECT 'm2' meter_id, DATE'{late}' since, 0.5D ratio, array('MD-27') flags")
+    lake.append_new(broken, METER_LEVELS)
+    for day, is_told in ((late, True), (late - timedelta(days=1), False)):
+        site.run("explain_day", day, meter="m2")
+        said = " ".join(capsys.readouterr().out.split())
+        for words in (f"+180 minutes in the days before {MONDAY}", "MD-29: the last days lie at other hours"):
+            assert (words in said) is is_told
+        for words in (f"0.5 times what it was, since {late}", "MD-27: the level falls"):
+            assert (words in said) is is_told
 
     said = _take(site, "b", 2, *_curves("m2", DATES[-7:]))
     assert said == "0 week(s) made of all meters, 1 again of some"
