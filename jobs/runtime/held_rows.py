@@ -14,8 +14,6 @@ from urllib.parse import unquote, urlparse
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from datafusion import SessionConfig, SessionContext, col, lit
-from datafusion.functions import in_list
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
@@ -31,6 +29,11 @@ HELD_FILE = "held_file"
 _TASKS = 16
 # of a file of which more is asked for, all is read
 _FEW = 2_000
+_SETTINGS = {
+    # of the other columns nothing but the rows which are asked for
+    "datafusion.execution.parquet.pushdown_filters": "true",
+    "datafusion.execution.target_partitions": "1",
+}
 
 Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -75,9 +78,7 @@ def _rows_with(path: Path, column: str, values: list[str], schema: pa.Schema) ->
         held = pq.read_table(path, use_threads=False)
         found = held.filter(pc.is_in(held.column(column), pa.array(values)))
     else:
-        session = SessionContext(SessionConfig(_SETTINGS))
-        rows = session.read_parquet(str(path)).filter(in_list(col(column), [lit(value) for value in values]))
-        found = pa.Table.from_batches(rows.collect(), schema=rows.schema())
+        found = _picked(path, column, values)
     return pa.table(
         [
             found.column(field.name).cast(field.type)
@@ -89,8 +90,11 @@ def _rows_with(path: Path, column: str, values: list[str], schema: pa.Schema) ->
     )
 
 
-_SETTINGS = {
-    # the other columns of the rows which are asked for alone
-    "datafusion.execution.parquet.pushdown_filters": "true",
-    "datafusion.execution.target_partitions": "1",
-}
+def _picked(path: Path, column: str, values: list[str]) -> pa.Table:
+    # workers need it; every ingest job imports this module and would wait for it
+    from datafusion import SessionConfig, SessionContext, col, lit
+    from datafusion.functions import in_list
+
+    session = SessionContext(SessionConfig(_SETTINGS))
+    rows = session.read_parquet(str(path)).filter(in_list(col(column), [lit(value) for value in values]))
+    return pa.Table.from_batches(rows.collect(), schema=rows.schema())
