@@ -39,7 +39,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "is_filled_with_zeros",
         f"longest_zero_count * interval_minutes >= {_LONG} AND NOT is_wrong_whole AND NOT is_stuck AND "
-        # zeros for no longer than on any of its days say nothing
+        # a meter which is zero for as long on a usual day, all its zeros taken together, may be so again
         f"(({_FAILED} AND sum_gap_kwh < 0 AND longest_zero_count > coalesce(usual_zero_share, 0) * expected_count) "
         f"OR ({_UNTOLD} AND known_kwh > 0 AND longest_zero_count > 1.5 * usual_zero_run))",
     ),

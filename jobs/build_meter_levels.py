@@ -18,7 +18,7 @@ from jobs.kernels.level_days import LEVEL_DAYS
 from jobs.kernels.level_days import level_days as day_of_level
 from jobs.kernels.meter_levels import meter_levels as breaks_of
 from jobs.runtime.context import Context
-from jobs.runtime.quality import with_broken_rules
+from jobs.runtime.quality import with_flags
 from jobs.transforms.area_loads import AREA_FEEDS
 from jobs.transforms.changes import Facts, Touched, rows_touched, touched_by
 from jobs.transforms.differences import differences
@@ -73,4 +73,4 @@ def _flagged(ctx: Context, facts: Facts, districts: "DataFrame", dates: list[dat
     balances = ctx.lake.read(DISTRICT_DAYS).where(F.col("balance_date").isin(dates))
     days = level_days(facts, districts, day_of_level(facts.time_zone), LEVEL_DAYS)
     found = meter_levels(days, balances.join(districts, "district_id", "left_semi"), find)
-    return with_broken_rules(found, METER_LEVELS_SUITE, "_errors", "flags").drop("_errors")
+    return with_flags(found, METER_LEVELS_SUITE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from expectations.meter_profiles import METER_PROFILES_SUITE
 from jobs.kernels.past_weeks import past_weeks
 from jobs.runtime.context import Context
-from jobs.runtime.quality import with_broken_rules
+from jobs.runtime.quality import with_flags
 from jobs.transforms.changes import Facts, Touched, rows_touched, touched_by
 from jobs.transforms.meter_profiles import (
     FOR_MANY,
@@ -73,16 +73,16 @@ def _make(
     worked = worked_dates(facts.calendar)
     if fresh:
         profile = past_weeks(fresh, worked, facts.time_zone)
-        made = ctx.gate(_flagged(meter_profiles(facts, None, fresh, profile)), METER_PROFILES_SUITE)
+        made = ctx.gate(
+            with_flags(meter_profiles(facts, None, fresh, profile), METER_PROFILES_SUITE), METER_PROFILES_SUITE
+        )
         ctx.lake.replace_slices(made, METER_PROFILES, fresh)
     if again:
         named = meters_of(touched, facts)
         meters = ctx.stage(named if moved is None else named.unionByName(moved).distinct(), "meters")
         profile = past_weeks(again, worked, facts.time_zone)
-        made = ctx.gate(_flagged(meter_profiles(facts, meters, again, profile)), METER_PROFILES_SUITE)
+        made = ctx.gate(
+            with_flags(meter_profiles(facts, meters, again, profile), METER_PROFILES_SUITE), METER_PROFILES_SUITE
+        )
         gone = no_longer_profiled(meters, again, made, ctx.lake.read(METER_PROFILES))
         ctx.lake.synchronise(made.selectExpr("*", "true AS keep").unionByName(gone), METER_PROFILES, "keep")
-
-
-def _flagged(profiles: "DataFrame") -> "DataFrame":
-    return with_broken_rules(profiles, METER_PROFILES_SUITE, "_errors", "flags").drop("_errors")

@@ -18,6 +18,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
 
+from jobs.runtime.lake import same_key
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -52,9 +54,7 @@ def rows_in_files(keys: "DataFrame", table: "Table") -> "DataFrame":
     wanted = StructType([*table.struct.fields, StructField(HELD_FILE, StringType())])
     found = files.mapInArrow(_fetch(sought, dated, to_arrow_schema(wanted, timezone="UTC")), wanted)
     # a key of several columns has been looked for by one of them
-    of_key = named.select(*(F.col(name).alias(f"of_{name}") for name in (HELD_FILE, *table.key)))
-    same = [F.col(name).eqNullSafe(F.col(f"of_{name}")) for name in (HELD_FILE, *table.key)]
-    return found.join(of_key, same, "left_semi").drop(HELD_FILE)
+    return same_key(found, named, (HELD_FILE, *table.key), "left_semi").drop(HELD_FILE)
 
 
 def _fetch(sought: str, dated: str, schema: pa.Schema) -> Batches:
@@ -63,10 +63,10 @@ def _fetch(sought: str, dated: str, schema: pa.Schema) -> Batches:
         for batch in batches:
             for file in batch.to_pylist():
                 rows = _rows_with(Path(unquote(urlparse(file[HELD_FILE]).path)), sought, file[sought], stored)
-                same = {
-                    name: pa.array([file[name]] * rows.num_rows, schema.field(name).type) for name in (dated, HELD_FILE)
-                }
-                columns = [same[f.name] if f.name in same else rows.column(f.name) for f in schema]
+                same = {name: pa.scalar(file[name], schema.field(name).type) for name in (dated, HELD_FILE)}
+                columns = [
+                    pa.repeat(same[f.name], rows.num_rows) if f.name in same else rows.column(f.name) for f in schema
+                ]
                 yield from pa.table(columns, schema=schema).to_batches()
 
     return fetch

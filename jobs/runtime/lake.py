@@ -353,6 +353,12 @@ def date_of(table: Table) -> Column:
     return F.col(table.partitioned_by[0]) if table.partitioned_by else F.lit(None).cast("date")
 
 
+def same_key(rows: DataFrame, keys: DataFrame, names: Sequence[str], how: str) -> DataFrame:
+    """Rows whose named columns are (left_semi) or are not (left_anti) among the keys; null is a value like others."""
+    named = keys.select(*(F.col(name).alias(f"of_key_{name}") for name in names))
+    return rows.join(named, [F.col(name).eqNullSafe(F.col(f"of_key_{name}")) for name in names], how)
+
+
 def stats_columns(table: Table) -> Iterable[str]:
     """Columns with file statistics: key and provenance. Statistics of arrays cost and never help."""
     names = [

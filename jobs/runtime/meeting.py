@@ -16,7 +16,7 @@ from pyspark.sql.window import Window
 
 from jobs.runtime.batch import MOST_IN_DRIVER, Judged
 from jobs.runtime.held_rows import HELD_FILE, rows_in_files, with_file
-from jobs.runtime.lake import date_of
+from jobs.runtime.lake import date_of, same_key
 from jobs.runtime.quality import ids_where_false
 from jobs.runtime.wide_rows import OUTCOMES
 from schemas import REPEATS, VERSIONS, Table
@@ -113,7 +113,7 @@ def _held_that_meet(
         if judged.are_wide:
             return _staged(judged, rows_in_files(meeting, table), "held")
         held = held.where(is_on(table, dates))
-    return _staged(judged, _same_key(held, meeting, table, "left_semi"), "held")
+    return _staged(judged, same_key(held, meeting, table.key, "left_semi"), "held")
 
 
 def _delivered_that_meet(judged: Judged, table: Table, meeting: "DataFrame") -> "DataFrame":
@@ -122,7 +122,7 @@ def _delivered_that_meet(judged: Judged, table: Table, meeting: "DataFrame") -> 
     rows = judged.good
     if plan.cancelled.keys() & plan.counts.keys():
         rows = rows.unionByName(judged.void)
-    met = judged.whole(_same_key(rows, meeting, table, "left_semi"))
+    met = judged.whole(same_key(rows, meeting, table.key, "left_semi"))
     # of few rows it costs less to look them up twice
     return met if judged.received.ctx.are_rows_few else _staged(judged, met, "delivered")
 
@@ -132,12 +132,6 @@ def _staged(judged: Judged, rows: "DataFrame", name: str) -> "DataFrame":
     folder = str(judged.received.staging / name)
     rows.write.mode("overwrite").parquet(folder)
     return judged.received.ctx.spark.read.schema(rows.schema).parquet(folder)
-
-
-def _same_key(rows: "DataFrame", keys: "DataFrame", table: Table, how: str) -> "DataFrame":
-    """Rows whose key is (left_semi) or is not (left_anti) among the keys; null is a value like any other."""
-    named = keys.select(*(F.col(name).alias(f"of_key_{name}") for name in table.key))
-    return rows.join(named, [F.col(name).eqNullSafe(F.col(f"of_key_{name}")) for name in table.key], how)
 
 
 def is_on(table: Table, days: Collection[str]) -> Any:
@@ -169,7 +163,7 @@ def _count(
             alone[row.delivery_id] -= row["count"]
         alone = {name: rows for name, rows in alone.items() if name not in plan.cancelled}
     else:
-        rows = _same_key(judged.good, meeting, table, "left_anti").groupBy("delivery_id").count().collect()
+        rows = same_key(judged.good, meeting, table.key, "left_anti").groupBy("delivery_id").count().collect()
         alone = {row.delivery_id: row["count"] for row in rows}
     for name, count in alone.items():
         plan.counts[name].accepted += count
@@ -207,7 +201,7 @@ def _outcomes(
     )
     both = incoming
     if held is not None:
-        met = _same_key(held.where(~is_void), meeting, table, "left_semi").select(
+        met = same_key(held.where(~is_void), meeting, table.key, "left_semi").select(
             *columns,
             F.lit("").alias("source_file"),
             F.lit(0).cast("long").alias("source_row"),
@@ -297,14 +291,14 @@ def _lines(
     spark, lake, cancelled = judged.received.ctx.spark, judged.received.ctx.lake, judged.plan.cancelled
     parts = [_part(delivered, table, "new")]
     if held is not None:
-        parts.append(_part(_same_key(held, meeting, table, "left_semi"), table, _CORE))
+        parts.append(_part(same_key(held, meeting, table.key, "left_semi"), table, _CORE))
     for kind, other in ((_VERSION, VERSIONS[table.name]), (_REPEAT, REPEATS[table.name])):
         if lake.exists(other):
             stored = lake.read(other)
             if table.partitioned_by:
                 # the log tells which files hold none of these dates
                 stored = stored.where(is_on(table, judged.plan.dates))
-            parts.append(_part(_same_key(stored, meeting, table, "left_semi"), table, kind))
+            parts.append(_part(same_key(stored, meeting, table.key, "left_semi"), table, kind))
     every = parts[0]
     for part in parts[1:]:
         every = every.unionByName(part)

@@ -45,6 +45,11 @@ def with_broken_rules(
     )
 
 
+def with_flags(rows: "DataFrame", suite: Suite) -> "DataFrame":
+    """Add `flags`: ids of the warn row rules whose condition is false. What breaks an error rule is for the gate."""
+    return with_broken_rules(rows, suite, "_errors", "flags").drop("_errors")
+
+
 def odd_rows(rows: "DataFrame", suite: Suite) -> "DataFrame":
     """Rows which break a row rule, with the columns of `with_broken_rules`: lists are made for these alone."""
     broken = " OR ".join(f"(NOT ({rule.condition}))" for rule in suite.row_rules()) or "false"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # few enough that the cores of a machine share a date, many enough that a date is not many files
 _ROWS_A_FILE = 60_000
+# so many rows wait in memory until they are written
 _ROWS_A_GROUP = 30_000
 # a page is read whole by whoever reads a row of it (held_rows.py): about twenty curves
 _PAGE_BYTES, _ROWS_AT_ONCE = 16_384, 64
